@@ -1,0 +1,40 @@
+# Set-up is part of every command: nothing has to be done by hand on a machine with Python 3.11+
+# and either the Pulumi CLI or Go.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+
+STRATEGY ?= backup-restore
+AIRFLOW ?= 2.10.3
+OUTAGE ?= hang
+
+.PHONY: setup test lint format types unit lock drill local-up local-down local-env
+
+setup: build/.setup-done
+
+build/.setup-done: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock --python $(BIN)/python
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable . --python $(BIN)/python
+	@mkdir -p build && touch $@
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --all-extras --generate-hashes --no-emit-index-url \
+	  --no-header pyproject.toml -o requirements.lock
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup
+	$(BIN)/basedpyright
+
+unit: setup
+	$(BIN)/pytest -q -m "not engine and not airflow and not drill"

@@ -1,0 +1,62 @@
+"""The layout of a backup bucket: the same keys at both sites.
+
+control/ownership.json                       mirror of the ownership record
+control/pulse/<site>.json                    written by that site's agent, into the DR bucket
+control/orders/<site>/<order id>.json        read by that site's agent from its own bucket
+control/acks/<site>/<order id>.json          written by that site's agent, into the DR bucket
+config/<site>/environment.json               captured GetEnvironment of that site
+backups/<site>/<epoch>/<backup id>/...       one backup; its manifest.json is written last
+"""
+
+from datetime import UTC, datetime
+
+from contract.sites import Site
+
+OWNERSHIP = "control/ownership.json"
+MANIFEST = "manifest.json"
+BACKUPS = "backups/"
+BACKUP_ID_FORMAT = "%Y%m%dT%H%M%S%fZ"
+
+
+def pulse(site: Site) -> str:
+    return f"control/pulse/{site}.json"
+
+
+def orders(site: Site) -> str:
+    """Prefix of the orders that the agent of `site` reads."""
+    return f"control/orders/{site}/"
+
+
+def order(site: Site, order_id: str) -> str:
+    return f"{orders(site)}{order_id}.json"
+
+
+def ack(site: Site, order_id: str) -> str:
+    return f"control/acks/{site}/{order_id}.json"
+
+
+def captured_environment(site: Site) -> str:
+    return f"config/{site}/environment.json"
+
+
+def backup_id(at: datetime) -> str:
+    """A name that sorts by time; `at` must be aware."""
+    return at.astimezone(UTC).strftime(BACKUP_ID_FORMAT)
+
+
+def backup_time(identifier: str) -> datetime:
+    """The time a backup id carries. Raises ValueError if it is not a backup id."""
+    return datetime.strptime(identifier, BACKUP_ID_FORMAT).replace(tzinfo=UTC)
+
+
+def site_backups(site: Site) -> str:
+    return f"{BACKUPS}{site}/"
+
+
+def backup_prefix(site: Site, epoch: int, identifier: str) -> str:
+    """Prefix of one backup; epochs are padded so that a listing is in order."""
+    return f"{site_backups(site)}{epoch:08d}/{identifier}/"
+
+
+def manifest(site: Site, epoch: int, identifier: str) -> str:
+    return backup_prefix(site, epoch, identifier) + MANIFEST

@@ -1,0 +1,153 @@
+"""What a backup is: a backup exists once its manifest does.
+
+The manifest is written last, never overwritten, and signed: `signature` is an HMAC-SHA256 over the
+rest under the backup's data key, which only KMS can unseal. Object keys are relative to the prefix
+that holds the manifest.
+"""
+
+import hmac
+import json
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from contract.sites import Site
+
+FORMAT_VERSION = 1
+
+
+class BackupKind(StrEnum):
+    BASE = "base"
+    INCREMENTAL = "incremental"
+
+
+class ObjectSet(StrEnum):
+    """What an object of a backup is for."""
+
+    RESUME = "resume"
+    """Rows that scheduling needs: phase 1 of an import loads nothing else."""
+    HISTORY = "history"
+    """The other rows of a base: phase 2."""
+    CHANGES = "changes"
+    """The other rows of an incremental, inserts and updates."""
+    DELETIONS = "deletions"
+    """Keys that an incremental deletes."""
+    ORACLE = "oracle"
+    """`oracle.json`: what each DAG was about to do, see `DagOracle`."""
+    CODE = "code"
+    """`code.json`: key and version id of each object of the DAG bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupObject:
+    """One object.
+
+    Args:
+        key: relative to the manifest's prefix.
+        set: what it is for.
+        table: the table whose rows it holds; empty for documents.
+        rows: rows in it; 0 for documents.
+        size: bytes as stored.
+        sha256: hex digest of the bytes as stored.
+        columns: in the order of the COPY stream.
+        compression: `zstd`, `gzip` or `none`.
+    """
+
+    key: str
+    set: ObjectSet
+    table: str
+    rows: int
+    size: int
+    sha256: str
+    columns: list[str] = field(default_factory=list)
+    compression: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class DagOracle:
+    """What the scheduler was about to do with a DAG at the snapshot; times ISO 8601 or None."""
+
+    dag_id: str
+    is_paused: bool
+    is_active: bool
+    next_dagrun: str | None
+    next_dagrun_data_interval_start: str | None
+    next_dagrun_data_interval_end: str | None
+    next_dagrun_create_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything needed to decide whether, and how, a backup can be restored.
+
+    Args:
+        snapshot_at: the database's clock when the snapshot was taken, ISO 8601, UTC.
+        snapshot: `pg_current_snapshot()` of it.
+        system_identifier: of the PostgreSQL cluster.
+        alembic_heads: by version table (`alembic_version`, `alembic_version_fab`).
+        seal: `{key_id, ciphertext}`: the data key, base64, sealed by the key service.
+        counts: rows by table over all sets of this backup.
+        excluded: table -> why it is left out.
+        unreadable: ciphertext rows that the source's own Fernet key could not open.
+    """
+
+    backup_id: str
+    kind: BackupKind
+    installation: str
+    site: Site
+    epoch: int
+    environment: str
+    airflow_version: str
+    alembic_heads: dict[str, str]
+    system_identifier: str
+    snapshot: str
+    snapshot_at: str
+    started_at: str
+    finished_at: str
+    seal: dict[str, str]
+    objects: list[BackupObject]
+    counts: dict[str, int]
+    excluded: dict[str, str] = field(default_factory=dict)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    base_id: str = ""
+    format_version: int = FORMAT_VERSION
+    signature: str = ""
+
+    def payload(self) -> bytes:
+        """The canonical bytes that the signature covers."""
+        return json.dumps(asdict(replace(self, signature="")), sort_keys=True).encode()
+
+    def signed(self, data_key: bytes) -> "Manifest":
+        return replace(self, signature=hmac.new(data_key, self.payload(), "sha256").hexdigest())
+
+    def is_signed_by(self, data_key: bytes) -> bool:
+        return hmac.compare_digest(
+            self.signature, hmac.new(data_key, self.payload(), "sha256").hexdigest()
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Manifest":
+        """Raises ValueError on anything that is not a whole manifest of a known format."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            if raw["format_version"] != FORMAT_VERSION:
+                raise ValueError(
+                    f"manifest format {raw['format_version']!r} is not known here; "
+                    f"this version reads {FORMAT_VERSION}"
+                )
+            objects = [
+                BackupObject(**{**item, "set": ObjectSet(item["set"])}) for item in raw["objects"]
+            ]
+            return cls(
+                **{
+                    **raw,
+                    "kind": BackupKind(raw["kind"]),
+                    "site": Site(raw["site"]),
+                    "objects": objects,
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a manifest: {error!r}") from error

@@ -1,0 +1,58 @@
+"""The record that says which site may run DAGs, and how a site reads it."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from contract.lifecycle import SiteState
+from contract.sites import Site
+
+RECORD_KEY = "ownership"
+"""Partition key (`pk`) of the record in the state table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who owns which epoch.
+
+    Args:
+        owner: the site that may run DAGs.
+        epoch: grows by one with each promotion, never shrinks.
+        state: what the owner is doing: `PROMOTING` until its DAGs are un-paused, then `ACTIVE`.
+        incident_id: the incident that made this record; empty for the first.
+        updated_at: ISO 8601, UTC.
+    """
+
+    owner: Site
+    epoch: int
+    state: SiteState
+    incident_id: str = ""
+    updated_at: str = ""
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Ownership":
+        """Read the mirror. Raises ValueError on anything that is not a whole record."""
+        try:
+            raw = json.loads(text)
+            return cls(
+                owner=Site(raw["owner"]),
+                epoch=int(raw["epoch"]),
+                state=SiteState(raw["state"]),
+                incident_id=str(raw.get("incident_id", "")),
+                updated_at=str(raw.get("updated_at", "")),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an ownership record: {error!r}") from error
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def promoted(self, site: Site, incident_id: str, at: str) -> "Ownership":
+        """The record that makes `site` the owner of the next epoch."""
+        return Ownership(site, self.epoch + 1, SiteState.PROMOTING, incident_id, at)
+
+    def owned_by(self, site: Site) -> bool:
+        return self.owner is site
+
+
+INITIAL = Ownership(owner=Site.PRIMARY, epoch=1, state=SiteState.ACTIVE)
+"""What holds until a record exists: losing the DR Region must never stop the primary site."""
