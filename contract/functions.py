@@ -1,0 +1,143 @@
+"""The Lambda functions: one per step, each with what it may do.
+
+The handlers implement the steps, the `dr` stack deploys them with a role per function made from the
+grants, and tests compare both with this table.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Grant(StrEnum):
+    """One thing a step needs; the `dr` stack turns it into the narrowest IAM statement."""
+
+    OBSERVE = "observe"
+    """cloudwatch:GetMetricData, cloudwatch:ListMetrics, airflow:ListEnvironments,
+    sts:GetCallerIdentity in all three Regions; airflow:GetEnvironment of both sites'
+    environments; s3:ListBucket (HeadBucket) on both backup buckets."""
+    READ_BACKUPS = "read-backups"
+    """s3:GetObject, s3:GetObjectVersion, s3:ListBucket on the DR backup bucket, kms:Decrypt on its
+    data key and on the sealing key."""
+    WRITE_CONFIG = "write-config"
+    """s3:PutObject on `config/*` of the DR backup bucket, with its data key."""
+    WRITE_CONTROL = "write-control"
+    """s3:GetObject, s3:PutObject on `control/*` of both backup buckets, with their data keys."""
+    STATE = "state"
+    """dynamodb:GetItem, PutItem, UpdateItem, Query on the state table, with its key."""
+    METRICS = "metrics"
+    """cloudwatch:PutMetricData in our namespace, in the DR and the primary Region."""
+    NOTIFY = "notify"
+    """sns:Publish on the DR topic with its key, events:PutEvents on the default bus in DR."""
+    CREATE_ENVIRONMENT = "create-environment"
+    """airflow:CreateEnvironment, GetEnvironment, TagResource on the DR environment; iam:PassRole of
+    its execution role to airflow.amazonaws.com; s3:GetObject, GetObjectVersion, ListBucket,
+    GetEncryptionConfiguration on the DR DAG bucket and s3:PutObject on its `mwaa-dr/*`; what MWAA
+    asks of its caller (kms:CreateGrant, DescribeKey, ec2 network reads and interface writes)."""
+    INVOKE_REST = "invoke-rest"
+    """airflow:InvokeRestApi on the Op role of both environments (an accelerator only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One function.
+
+    Args:
+        step: its name; the handler is `handlers.<step>.handler`, `-` written as `_`.
+        timeout_seconds: above the sum of its clients' time-outs.
+        memory_mb: memory, and with it processor share.
+        grants: what it may do.
+        purpose: one line for the docs and the function's description.
+    """
+
+    step: str
+    timeout_seconds: int
+    memory_mb: int
+    grants: tuple[Grant, ...]
+    purpose: str
+
+    @property
+    def handler(self) -> str:
+        return f"handlers.{self.step.replace('-', '_')}.handler"
+
+
+FUNCTIONS: tuple[FunctionSpec, ...] = (
+    FunctionSpec(
+        "assess",
+        40,
+        512,
+        (Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONTROL, Grant.STATE, Grant.METRICS),
+        "Reads every signal, keeps the reading, gives the verdict and publishes it",
+    ),
+    FunctionSpec(
+        "capture",
+        30,
+        256,
+        (Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONFIG),
+        "Keeps the owner's environment configuration in the DR Region when it changed",
+    ),
+    FunctionSpec(
+        "open-incident",
+        30,
+        256,
+        (Grant.STATE, Grant.NOTIFY),
+        "Opens the one incident of this epoch, or finds the one that is open",
+    ),
+    FunctionSpec(
+        "record",
+        30,
+        256,
+        (Grant.STATE, Grant.NOTIFY),
+        "Writes a step of the incident, tells people and EventBridge",
+    ),
+    FunctionSpec(
+        "choose-backup",
+        300,
+        1024,
+        (Grant.READ_BACKUPS, Grant.STATE),
+        "Finds the newest backup that is complete and whose objects are what the manifest says",
+    ),
+    FunctionSpec(
+        "create-environment",
+        60,
+        256,
+        (Grant.READ_BACKUPS, Grant.CREATE_ENVIRONMENT, Grant.STATE),
+        "Maps the captured configuration to the DR Region and creates the environment",
+    ),
+    FunctionSpec(
+        "environment-status",
+        30,
+        256,
+        (Grant.OBSERVE,),
+        "Says whether the DR environment is usable, still on its way, or failed and why",
+    ),
+    FunctionSpec(
+        "send-order",
+        30,
+        256,
+        (Grant.WRITE_CONTROL, Grant.STATE, Grant.INVOKE_REST),
+        "Writes an order for a site's agent and asks Airflow to run the agent now",
+    ),
+    FunctionSpec(
+        "order-status",
+        30,
+        256,
+        (Grant.WRITE_CONTROL,),
+        "Says how far the agent is with an order",
+    ),
+    FunctionSpec(
+        "promote",
+        30,
+        256,
+        (Grant.STATE, Grant.WRITE_CONTROL),
+        "Moves ownership to the DR site by compare-and-set and mirrors the record",
+    ),
+    FunctionSpec(
+        "close-incident",
+        30,
+        256,
+        (Grant.STATE, Grant.NOTIFY),
+        "Closes the incident with its measured RTO and RPO, or with the reason it failed",
+    ),
+)
+
+BY_STEP: dict[str, FunctionSpec] = {spec.step: spec for spec in FUNCTIONS}

@@ -1,0 +1,69 @@
+"""Turns a state machine's file into the definition that is deployed.
+
+In the file a string that is exactly `${key}` becomes the value with its type, so that the file
+itself is valid JSON; inside a longer string the value is written as text.
+"""
+
+import json
+import re
+from typing import Any
+
+from contract.functions import FUNCTIONS
+from contract.handler_config import HandlerConfig
+
+MONITOR = "monitor"
+RECOVERY = "recovery"
+MACHINES = (MONITOR, RECOVERY)
+
+_PLACEHOLDER = re.compile(r"\$\{([a-z0-9_-]+)\}")
+
+
+def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
+    """Every key that a state machine's file may use."""
+    names = config.names
+    region = config.dr.region
+    return {
+        "partition": config.partition,
+        **{
+            f"function-{spec.step}": names.arn(
+                "lambda", region, f"function:{names.function(spec.step)}"
+            )
+            for spec in FUNCTIONS
+        },
+        "recovery-machine": names.state_machine_arn(RECOVERY, region),
+        "strategy": config.strategy.value,
+        "readings-per-minute": config.detection.readings_per_minute,
+        "reading-seconds": config.detection.reading_seconds,
+        "automatic": config.recovery.automatic,
+        "order-seconds": config.recovery.order_seconds,
+        "fence-seconds": config.recovery.fence_seconds,
+        "create-seconds": config.recovery.create_seconds,
+        "in-flight": config.recovery.in_flight.value,
+    }
+
+
+def render(text: str, values: dict[str, str | int | bool]) -> dict[str, Any]:
+    """The definition in `text` with every placeholder replaced.
+
+    Raises:
+        KeyError: a placeholder has no value; the message lists the known ones.
+    """
+
+    def value_of(key: str) -> str | int | bool:
+        if key not in values:
+            raise KeyError(f"${{{key}}} is not known; use one of {', '.join(sorted(values))}")
+        return values[key]
+
+    def walk(node: Any) -> Any:  # noqa: ANN401
+        if isinstance(node, dict):
+            return {key: walk(item) for key, item in node.items()}
+        if isinstance(node, list):
+            return [walk(item) for item in node]
+        if isinstance(node, str):
+            whole = _PLACEHOLDER.fullmatch(node)
+            if whole:
+                return value_of(whole[1])
+            return _PLACEHOLDER.sub(lambda match: str(value_of(match[1])), node)
+        return node
+
+    return walk(json.loads(text))

@@ -1,0 +1,1 @@
+"""The MWAA emulator: each environment is a real Airflow with its own PostgreSQL."""
