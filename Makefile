@@ -10,7 +10,8 @@ STRATEGY ?= backup-restore
 AIRFLOW ?= 2.10.3
 OUTAGE ?= hang
 
-.PHONY: setup test lint format types unit lock drill local-up local-down local-env
+.PHONY: setup pulumi test lint format types unit engine airflow drills lock
+.PHONY: drill local-up local-down local-env
 
 setup: build/.setup-done
 
@@ -38,3 +39,29 @@ types: setup
 
 unit: setup
 	$(BIN)/pytest -q -m "not engine and not airflow and not drill"
+
+pulumi: setup
+	@$(BIN)/python -m local.pulumi.install
+
+engine: pulumi
+	$(BIN)/pytest -q -m "engine and not airflow and not drill"
+
+airflow: setup
+	$(BIN)/pytest -q -m "airflow and not drill"
+
+drills: pulumi
+	$(BIN)/pytest -q -m drill
+
+test: lint types unit engine airflow drills
+
+drill: pulumi
+	@$(BIN)/python -m local.drill --strategy $(STRATEGY) --airflow $(AIRFLOW) --outage $(OUTAGE)
+
+local-up: pulumi
+	@$(BIN)/python -m local up
+
+local-down: setup
+	@$(BIN)/python -m local down
+
+local-env: setup
+	@$(BIN)/python -m local env

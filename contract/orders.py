@@ -19,7 +19,8 @@ class OrderKind(StrEnum):
     PAUSE = "pause"
     """payload {}; result {paused: [dag ids that this order paused]}"""
     UNPAUSE = "unpause"
-    """payload {backup: manifest key}; result {unpaused: [dag ids], missing: [dag ids]}"""
+    """payload {backup: manifest key, in_flight: rule}, or {dags: [dag ids]} to undo a pause;
+    result {unpaused: [dag ids], missing: [dag ids]}"""
 
 
 class OrderStatus(StrEnum):

@@ -1,0 +1,1 @@
+"""What a site's recovery DAGs do, as plain functions: the DAG files only schedule them."""

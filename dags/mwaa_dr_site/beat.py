@@ -1,0 +1,124 @@
+"""One run of the agent: fence or sweep, prove life, read the orders."""
+
+import logging
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from contract.names import EXPORT_DAG, IMPORT_DAG
+from contract.orders import Order, OrderKind, OrderStatus
+from contract.ownership import Ownership
+from contract.pulse import Pulse
+from mwaa_dr_metadata import control, database
+from mwaa_dr_site import inbox
+from mwaa_dr_site.backups import Backups
+from mwaa_dr_site.mailbox import Mailbox, now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.engine import Engine
+
+    from contract.agent_config import AgentConfig
+
+logger = logging.getLogger(__name__)
+
+DISPATCHED = {OrderKind.EXPORT: EXPORT_DAG, OrderKind.IMPORT: IMPORT_DAG}
+"""Orders that take long have a DAG of their own, so that the pulse goes on meanwhile."""
+
+
+def beat(config: "AgentConfig", environ: "Mapping[str, str]") -> list[dict[str, Any]]:
+    """Do one run of the agent; return the arguments of the DAG runs to trigger.
+
+    The fence comes first: whatever else fails, a site that lost ownership must not run DAGs.
+    """
+    mailbox = Mailbox(config)
+    engine = database.engine_from_env(environ)
+    ownership = mailbox.ownership()
+    if not ownership.owned_by(config.site):
+        paused = control.sweep(engine)
+        if paused:
+            logger.warning(
+                "epoch %s belongs to %s: paused %s", ownership.epoch, ownership.owner, paused
+            )
+    counts = control.dag_counts(engine)
+    mailbox.pulse(
+        Pulse(
+            site=config.site,
+            environment=config.environment,
+            at=now(),
+            epoch=ownership.epoch,
+            dags=counts.dags,
+            active_dags=counts.active_dags,
+            import_errors=counts.import_errors,
+        )
+    )
+    control.trim_own_history(engine)
+    return _work_through(config, environ, mailbox, engine, ownership)
+
+
+def _work_through(
+    config: "AgentConfig",
+    environ: "Mapping[str, str]",
+    mailbox: Mailbox,
+    engine: "Engine",
+    ownership: Ownership,
+) -> list[dict[str, Any]]:
+    at_once: dict[OrderKind, Callable[[Order], dict[str, Any]]] = {
+        OrderKind.PAUSE: lambda _order: {"paused": control.pause_all(engine)},
+        OrderKind.UNPAUSE: lambda order: _unpause(config, environ, engine, ownership, order),
+    }
+    dispatch = []
+    for order in mailbox.orders():
+        decision = inbox.decide(
+            order, mailbox.answer_to(order.order_id), ownership.epoch, datetime.now(UTC)
+        )
+        if decision.action is inbox.Action.LEAVE:
+            continue
+        if decision.action is inbox.Action.REFUSE:
+            logger.warning("order %s refused: %s", order.order_id, decision.reason)
+            refusal = inbox.OrderRefusedError(decision.reason)
+            mailbox.acknowledge(order, OrderStatus.FAILED, error=refusal)
+            continue
+        mailbox.acknowledge(order, OrderStatus.RUNNING)
+        if order.kind in DISPATCHED:
+            dispatch.append(
+                {
+                    "trigger_dag_id": DISPATCHED[order.kind],
+                    "trigger_run_id": f"{order.order_id}@{now()}",
+                    "conf": {"order": asdict(order)},
+                }
+            )
+            continue
+        try:
+            result = at_once[order.kind](order)
+        except Exception as error:
+            logger.exception("order %s failed", order.order_id)
+            mailbox.acknowledge(order, OrderStatus.FAILED, error=error)
+        else:
+            mailbox.acknowledge(order, OrderStatus.SUCCEEDED, result=result)
+    return dispatch
+
+
+def _unpause(
+    config: "AgentConfig",
+    environ: "Mapping[str, str]",
+    engine: "Engine",
+    ownership: Ownership,
+    order: Order,
+) -> dict[str, Any]:
+    """Un-pause exactly what was active in the restored backup, or what a pause order paused.
+
+    Raises:
+        OrderRefusedError: this site does not own the epoch, so its DAGs must stay paused.
+    """
+    if not ownership.owned_by(config.site):
+        raise inbox.OrderRefusedError(
+            f"epoch {ownership.epoch} belongs to {ownership.owner}; only an owner un-pauses"
+        )
+    if "dags" in order.payload:
+        return asdict(control.unpause_dags(engine, order.payload["dags"]))
+    backups = Backups(config, environ)
+    unparked = backups.unpark(engine, order.payload)
+    report = control.unpause(engine, backups.oracle(order.payload["backup"]))
+    return {**asdict(report), "unparked": unparked}

@@ -1,0 +1,53 @@
+"""Decides what to do about each order: no call, no clock of its own."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from contract.orders import Ack, Order, OrderStatus
+
+STALE_AFTER = timedelta(seconds=60)
+"""A running order whose answer has not moved for so long has lost its worker and starts again."""
+
+
+class OrderRefusedError(Exception):
+    """The order must not be carried out, now or later."""
+
+
+class Action(Enum):
+    CARRY_OUT = auto()
+    REFUSE = auto()
+    LEAVE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDecision:
+    """What to do with one order, and why when it is refused."""
+
+    order: Order
+    action: Action
+    reason: str = ""
+
+
+def decide(order: Order, ack: Ack | None, epoch: int, at: datetime) -> OrderDecision:
+    """What the agent does with `order`.
+
+    Args:
+        order: as read from the bucket.
+        ack: what this site answered so far.
+        epoch: the highest epoch this site knows.
+        at: now, aware.
+    """
+    if ack is not None and ack.status is not OrderStatus.RUNNING:
+        return OrderDecision(order, Action.LEAVE)
+    if ack is not None and at - datetime.fromisoformat(ack.updated_at) < STALE_AFTER:
+        return OrderDecision(order, Action.LEAVE)
+    if order.epoch < epoch:
+        return OrderDecision(
+            order,
+            Action.REFUSE,
+            f"it was given in epoch {order.epoch}, but this site knows epoch {epoch}",
+        )
+    if at > datetime.fromisoformat(order.expires_at):
+        return OrderDecision(order, Action.REFUSE, f"it expired at {order.expires_at}")
+    return OrderDecision(order, Action.CARRY_OUT)

@@ -1,0 +1,133 @@
+"""Reads what the control plane wrote for this site and writes what this site answers.
+
+A site reads from its own bucket, so that it needs no other Region, and answers into the DR bucket,
+where the monitor and the recovery look. Every call is bounded, so that a lost Region costs the
+agent seconds, not its run.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contract import keys
+from contract.agent_config import AgentConfig
+from contract.orders import Ack, Order, OrderStatus
+from contract.ownership import INITIAL, Ownership
+from contract.pulse import Pulse
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+BOUNDED = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
+AWS_ERRORS = (BotoCoreError, ClientError)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """The control objects of one site.
+
+    Args:
+        config: this environment's place.
+        local: S3 client in this environment's Region.
+        remote: S3 client in the DR Region; the same Region for the DR site.
+    """
+
+    config: AgentConfig
+    local: "S3Client" = field(init=False)
+    remote: "S3Client" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.local = boto3.client("s3", region_name=self.config.region, config=BOUNDED)
+        self.remote = boto3.client("s3", region_name=self.config.dr_region, config=BOUNDED)
+
+    def ownership(self) -> Ownership:
+        """The record with the highest epoch that can be read; `INITIAL` if none can.
+
+        Only positive evidence of a higher epoch fences a site: an unreadable record means carry
+        on, since losing the DR Region must not stop production.
+        """
+        places = {
+            (self.config.local_bucket, self.local),
+            (self.config.dr_bucket, self.remote),
+        }
+        found = [INITIAL]
+        for bucket, client in places:
+            text = _read(client, bucket, keys.OWNERSHIP)
+            if text is None:
+                continue
+            try:
+                found.append(Ownership.from_json(text))
+            except ValueError:
+                logger.exception("the ownership mirror in %s cannot be read; carrying on", bucket)
+        return max(found, key=lambda record: (record.epoch, record.updated_at))
+
+    def orders(self) -> list[Order]:
+        """Every order that lies in this site's own bucket; a spoilt one is reported and left."""
+        pages = self.local.get_paginator("list_objects_v2").paginate(
+            Bucket=self.config.local_bucket, Prefix=keys.orders(self.config.site)
+        )
+        found = []
+        for item in (item for page in pages for item in page.get("Contents", [])):
+            text = _read(self.local, self.config.local_bucket, item["Key"])
+            try:
+                found.append(Order.from_json(text or b""))
+            except ValueError:
+                logger.exception("the order %s cannot be read; it is not carried out", item["Key"])
+        return found
+
+    def answer_to(self, order_id: str) -> Ack | None:
+        text = _read(self.remote, self.config.dr_bucket, keys.ack(self.config.site, order_id))
+        return None if text is None else Ack.from_json(text)
+
+    def acknowledge(
+        self,
+        order: Order,
+        status: OrderStatus,
+        *,
+        result: dict[str, Any] | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """Write how far an order is. Raises the S3 error: an unanswered order is tried again."""
+        ack = Ack(
+            order_id=order.order_id,
+            site=self.config.site,
+            status=status,
+            updated_at=now(),
+            result=result or {},
+            error=None if error is None else {"type": type(error).__name__, "message": str(error)},
+        )
+        self._write(keys.ack(self.config.site, order.order_id), ack.to_json())
+
+    def pulse(self, pulse: Pulse) -> None:
+        self._write(keys.pulse(self.config.site), pulse.to_json())
+
+    def _write(self, key: str, text: str) -> None:
+        self.remote.put_object(
+            Bucket=self.config.dr_bucket,
+            Key=key,
+            Body=text.encode(),
+            ContentType="application/json",
+        )
+
+
+def _read(client: "S3Client", bucket: str, key: str) -> bytes | None:
+    """An object's bytes; None if it does not exist or cannot be read now."""
+    try:
+        return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+            logger.warning("s3://%s/%s cannot be read: %s", bucket, key, error)
+    except BotoCoreError as error:
+        logger.warning("s3://%s/%s cannot be read: %s", bucket, key, error)
+    return None
