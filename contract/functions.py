@@ -21,7 +21,10 @@ class Grant(StrEnum):
     WRITE_CONFIG = "write-config"
     """s3:PutObject on `config/*` of the DR backup bucket, with its data key."""
     WRITE_CONTROL = "write-control"
-    """s3:GetObject, s3:PutObject on `control/*` of both backup buckets, with their data keys."""
+    """s3:GetObject, s3:PutObject on `control/*` of both backup buckets, with their data keys;
+    s3:ListBucket there, since S3 otherwise answers 403 for an object that is not there yet."""
+    READ_CODE = "read-code"
+    """s3:GetObject, s3:GetObjectVersion on both DAG buckets, with their data keys."""
     STATE = "state"
     """dynamodb:GetItem, PutItem, UpdateItem, Query on the state table, with its key."""
     METRICS = "metrics"
@@ -65,14 +68,17 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "assess",
         40,
         512,
-        (Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONTROL, Grant.STATE, Grant.METRICS),
+        (
+            *(Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
+            *(Grant.STATE, Grant.METRICS, Grant.NOTIFY),
+        ),
         "Reads every signal, keeps the reading, gives the verdict and publishes it",
     ),
     FunctionSpec(
         "capture",
         30,
         256,
-        (Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONFIG),
+        (Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONFIG, Grant.READ_CODE),
         "Keeps the owner's environment configuration in the DR Region when it changed",
     ),
     FunctionSpec(

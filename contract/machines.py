@@ -15,7 +15,25 @@ MONITOR = "monitor"
 RECOVERY = "recovery"
 MACHINES = (MONITOR, RECOVERY)
 
+MAX_REFUSED_BACKUPS = 5
+"""So many backups may be refused at import before recovery gives up."""
+
 _PLACEHOLDER = re.compile(r"\$\{([a-z0-9_-]+)\}")
+
+
+def recovery_seconds(config: HandlerConfig) -> int:
+    """The overall time limit of a recovery, above the sum of the limits of its steps.
+
+    Every step has its own limit; this one only ends an execution that is stuck beyond them.
+    """
+    recovery = config.recovery
+    orders = MAX_REFUSED_BACKUPS + 4  # imports, final export, two un-pauses, history
+    return (
+        recovery.create_seconds
+        + orders * recovery.order_seconds
+        + 2 * recovery.fence_seconds
+        + 1800
+    )
 
 
 def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
@@ -38,6 +56,7 @@ def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
         "order-seconds": config.recovery.order_seconds,
         "fence-seconds": config.recovery.fence_seconds,
         "create-seconds": config.recovery.create_seconds,
+        "recovery-seconds": recovery_seconds(config),
         "in-flight": config.recovery.in_flight.value,
     }
 

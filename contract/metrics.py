@@ -22,5 +22,7 @@ INFRASTRUCTURE_NAMESPACE = "AWS/MWAA"
 
 TAG_INSTALLATION = "mwaa-dr:installation"
 TAG_SITE = "mwaa-dr:site"
+TAG_INCIDENT = "mwaa-dr:incident"
+"""On an environment that recovery created: the incident that created it."""
 TAG_OBJECT = "mwaa-dr:object"
 """What a resource is for (`backups`, `dags`, `environment`, ...): policies find it by this tag."""

@@ -72,6 +72,22 @@ class Names:
     def state_machine(self, machine: str) -> str:
         return f"{self.name}-dr-{machine}"
 
+    def function_log(self, step: str) -> str:
+        return f"/aws/lambda/{self.function(step)}"
+
+    def machine_log(self, machine: str) -> str:
+        """`vendedlogs` keeps Step Functions' entry in the log resource policy within its limit."""
+        return f"/aws/vendedlogs/states/{self.state_machine(machine)}"
+
+    @property
+    def schedule(self) -> str:
+        """The schedule of the monitor, in a group of the same name."""
+        return f"{self.name}-dr-monitor"
+
+    @property
+    def dashboard(self) -> str:
+        return f"{self.name}-dr"
+
     def alarm(self, site: Site, subject: str) -> str:
         return f"{self.name}-{site}-{subject}"
 

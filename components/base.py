@@ -1,0 +1,79 @@
+"""What all components share: their token, their children's options, and where they stand."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.settings import Settings
+from contract.metrics import TAG_INSTALLATION, TAG_OBJECT, TAG_SITE
+from contract.names import Names
+from contract.objects import ObjectRole
+from contract.sites import Site
+
+Assets = pulumi.Asset | pulumi.Archive
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One site of an installation: what every component needs to name, tag and place things.
+
+    Args:
+        settings: the installation's settings.
+        site: the site that owns the resources.
+    """
+
+    settings: Settings
+    site: Site
+
+    @property
+    def names(self) -> Names:
+        return self.settings.names
+
+    @property
+    def region(self) -> str:
+        return self.settings.region(self.site)
+
+    @property
+    def other(self) -> "Place":
+        return Place(self.settings, self.site.other)
+
+    @property
+    def environment(self) -> str:
+        return self.names.environment(self.site)
+
+    @property
+    def dag_bucket(self) -> str:
+        return self.names.dag_bucket(self.site)
+
+    @property
+    def backup_bucket(self) -> str:
+        return self.names.backup_bucket(self.site)
+
+    @property
+    def topic_arn(self) -> str:
+        return self.names.arn("sns", self.region, self.names.topic(self.site))
+
+    @property
+    def keep(self) -> bool:
+        """Whether data, and the keys that open it, are protected from deletion."""
+        return not self.settings.backup.allow_deletion
+
+    def tags(self, role: ObjectRole) -> dict[str, str]:
+        return {
+            **self.settings.tags,
+            TAG_INSTALLATION: self.settings.name,
+            TAG_SITE: self.site.value,
+            TAG_OBJECT: role.value,
+        }
+
+
+class Component(pulumi.ComponentResource):
+    """A building block: `mwaadr:<module>:<Type>`, its children below it."""
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        module = type(self).__module__.rpartition(".")[2]
+        super().__init__(f"mwaadr:{module}:{type(self).__name__}", name, None, opts)
+
+    def child(self, **options: Any) -> pulumi.ResourceOptions:  # noqa: ANN401 - ResourceOptions'
+        return pulumi.ResourceOptions(parent=self, **options)

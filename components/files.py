@@ -1,0 +1,120 @@
+"""Which files of the project go where: no resource and no AWS call here."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from components.settings.tree import Code
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""Where Pulumi.yaml is; Pulumi runs the program there, so that relative paths open."""
+
+DAGS = "dags/"
+RECOVERY = f"{DAGS}mwaa_dr/"
+"""Where the recovery DAGs and what they import lie, beside the user's DAGs."""
+IGNORE = ".airflowignore"
+_LEFT_OUT = ("__pycache__", "tests")
+
+
+class CodeError(Exception):
+    """A file that the settings name cannot be uploaded."""
+
+
+def python_files(root: Path, folder: str) -> dict[str, Path]:
+    """Every Python file of `folder` by its path below `root`, in order, without tests."""
+    return {
+        path.relative_to(root).as_posix(): path
+        for path in _files(root / folder)
+        if path.suffix == ".py"
+    }
+
+
+def archive_files(root: Path = PROJECT) -> dict[str, Path]:
+    """What the Lambda functions need: the same files in the same order give the same archive."""
+    return {**python_files(root, "contract"), **python_files(root, "handlers")}
+
+
+def recovery_files(root: Path = PROJECT) -> dict[str, Path]:
+    """The recovery DAGs and their packages, by key in the DAG bucket."""
+    dags = {
+        f"{RECOVERY}{path.relative_to(root / 'dags').as_posix()}": path
+        for path in _files(root / "dags")
+        if path.suffix == ".py"
+    }
+    contract = {f"{RECOVERY}{name}": path for name, path in python_files(root, "contract").items()}
+    return {**dags, **contract}
+
+
+def ignore_text(recovery: Mapping[str, Path]) -> str:
+    """Keeps Airflow from parsing our packages as DAG files.
+
+    Plain names: a regular expression (Airflow 2) and a glob (Airflow 3) read them alike.
+    """
+    packages = {
+        key.removeprefix(RECOVERY).partition("/")[0]
+        for key in recovery
+        if "/" in key.removeprefix(RECOVERY)
+    }
+    return "".join(f"{package}\n" for package in sorted(packages))
+
+
+def user_files(code: Code, root: Path = PROJECT) -> dict[str, Path]:
+    """The user's DAGs by key in the DAG bucket.
+
+    Raises:
+        CodeError: the directory is not there, or a file would lie among the recovery DAGs.
+    """
+    if code.dags_directory is None:
+        return {}
+    folder = root / code.dags_directory
+    if not folder.is_dir():
+        raise CodeError(
+            f"mwaa-dr:code.dagsDirectory: {code.dags_directory!r} is no directory; give one "
+            "relative to the project"
+        )
+    found = {f"{DAGS}{path.relative_to(folder).as_posix()}": path for path in _files(folder)}
+    taken = sorted(key for key in found if key.startswith(RECOVERY))
+    if taken:
+        raise CodeError(
+            f"mwaa-dr:code.dagsDirectory: {taken[0]} is in the folder of the recovery DAGs; "
+            f"move it out of {RECOVERY}"
+        )
+    return found
+
+
+def extra_files(code: Code, root: Path = PROJECT) -> dict[str, tuple[str, Path]]:
+    """Plugins, requirements and start-up script: part of the environment -> (key, file).
+
+    Raises:
+        CodeError: a file is not there.
+    """
+    parts = {
+        "plugins": (code.plugins_file, "plugins.zip", "pluginsFile"),
+        "requirements": (code.requirements_file, "requirements.txt", "requirementsFile"),
+        "startup_script": (code.startup_script_file, "startup.sh", "startupScriptFile"),
+    }
+    found: dict[str, tuple[str, Path]] = {}
+    for part, (file, key, setting) in parts.items():
+        if file is None:
+            continue
+        path = root / file
+        if not path.is_file():
+            raise CodeError(
+                f"mwaa-dr:code.{setting}: {file!r} is no file; give one relative to the project"
+            )
+        found[part] = (key, path)
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below `folder` that is worth shipping, in order."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(
+            part.startswith(".") and part != IGNORE for part in path.relative_to(folder).parts
+        )
+        if path.is_file() and not hidden and not set(_LEFT_OUT) & set(path.parts):
+            yield path
+
+
+def shown(path: Path) -> str:
+    """The path to give to the engine: relative, so that no machine's paths get into the state."""
+    return path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else str(path)

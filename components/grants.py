@@ -1,0 +1,247 @@
+"""What each grant of `contract.functions` means in IAM: the narrowest statements, as data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pulumi
+
+from components.base import Place
+from components.iam import KEY_READ, KEY_WRITE, Conditions, Statement, by_alias
+from components.plan import execution_role_arn
+from contract import events
+from contract.functions import Grant
+from contract.metrics import NAMESPACE
+from contract.sites import Site
+
+READ = ("s3:GetObject", "s3:GetObjectVersion")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrKeys:
+    """ARNs of the keys that the `dr` stack made."""
+
+    data: pulumi.Input[str]
+    seal: pulumi.Input[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Statements that are known in a preview, and those with a key's ARN that is not."""
+
+    access: tuple[Statement, ...] = ()
+    keys: tuple[Statement, ...] = ()
+
+
+def granted(grant: Grant, dr: Place, keys: DrKeys) -> Granted:
+    """The statements of one grant for a function at the DR site."""
+    return _MEANING[grant](dr, keys)
+
+
+def _bucket(place: Place, bucket: str) -> str:
+    return place.names.bucket_arn(bucket)
+
+
+def _in_regions(place: Place) -> Conditions:
+    s = place.settings
+    regions = sorted({s.primary_region, s.dr_region, s.witness_region})
+    return {"StringEquals": {"aws:RequestedRegion": regions}}
+
+
+def _primary_key(dr: Place, actions: tuple[str, ...]) -> Statement:
+    key, condition = by_alias(dr.other, dr.names.data_alias(Site.PRIMARY))
+    return Statement(actions, (key,), condition)
+
+
+def _observe(dr: Place, keys: DrKeys) -> Granted:
+    del keys
+    names = dr.names
+    return Granted(
+        (
+            Statement(
+                (
+                    *("cloudwatch:GetMetricData", "cloudwatch:ListMetrics"),
+                    *("airflow:ListEnvironments", "sts:GetCallerIdentity"),
+                ),
+                conditions=_in_regions(dr),
+            ),
+            Statement(
+                ("airflow:GetEnvironment",),
+                tuple(names.environment_arn(one.site, one.region) for one in (dr.other, dr)),
+            ),
+            Statement(
+                ("s3:ListBucket",),
+                tuple(_bucket(dr, one.backup_bucket) for one in (dr.other, dr)),
+            ),
+        )
+    )
+
+
+def _read_backups(dr: Place, keys: DrKeys) -> Granted:
+    bucket = _bucket(dr, dr.backup_bucket)
+    return Granted(
+        (Statement((*READ, "s3:ListBucket"), (bucket, f"{bucket}/*")),),
+        (Statement(KEY_READ, (keys.data, keys.seal)),),
+    )
+
+
+def _write_config(dr: Place, keys: DrKeys) -> Granted:
+    return Granted(
+        (Statement(("s3:PutObject",), (f"{_bucket(dr, dr.backup_bucket)}/config/*",)),),
+        (Statement(KEY_WRITE, (keys.data,)),),
+    )
+
+
+def _write_control(dr: Place, keys: DrKeys) -> Granted:
+    buckets = [_bucket(dr, one.backup_bucket) for one in (dr.other, dr)]
+    return Granted(
+        (
+            Statement(
+                ("s3:GetObject", "s3:PutObject"), tuple(f"{one}/control/*" for one in buckets)
+            ),
+            Statement(("s3:ListBucket",), tuple(buckets)),
+            _primary_key(dr, KEY_WRITE),
+        ),
+        (Statement(KEY_WRITE, (keys.data,)),),
+    )
+
+
+def _read_code(dr: Place, keys: DrKeys) -> Granted:
+    buckets = [_bucket(dr, one.dag_bucket) for one in (dr.other, dr)]
+    return Granted(
+        (
+            Statement(READ, tuple(f"{one}/*" for one in buckets)),
+            _primary_key(dr, KEY_READ),
+        ),
+        (Statement(KEY_READ, (keys.data,)),),
+    )
+
+
+def _state(dr: Place, keys: DrKeys) -> Granted:
+    table = dr.names.arn("dynamodb", dr.region, f"table/{dr.names.state_table}")
+    return Granted(
+        (
+            Statement(
+                (
+                    *("dynamodb:GetItem", "dynamodb:PutItem"),
+                    *("dynamodb:UpdateItem", "dynamodb:Query"),
+                ),
+                (table,),
+            ),
+        ),
+        (Statement(KEY_WRITE, (keys.data,)),),
+    )
+
+
+def _metrics(dr: Place, keys: DrKeys) -> Granted:
+    del keys
+    regions = sorted({dr.region, dr.other.region})
+    return Granted(
+        (
+            Statement(
+                ("cloudwatch:PutMetricData",),
+                conditions={
+                    "StringEquals": {
+                        "cloudwatch:namespace": NAMESPACE,
+                        "aws:RequestedRegion": regions,
+                    }
+                },
+            ),
+        )
+    )
+
+
+def _notify(dr: Place, keys: DrKeys) -> Granted:
+    return Granted(
+        (
+            Statement(("sns:Publish",), (dr.topic_arn,)),
+            Statement(
+                ("events:PutEvents",),
+                (dr.names.arn("events", dr.region, "event-bus/default"),),
+                {"StringEquals": {"events:source": events.SOURCE}},
+            ),
+        ),
+        (Statement(("kms:Decrypt", "kms:GenerateDataKey"), (keys.data,)),),
+    )
+
+
+def _create_environment(dr: Place, keys: DrKeys) -> Granted:
+    """What MWAA documents for the caller of CreateEnvironment (user guide, 'Accessing MWAA')."""
+    names, bucket = dr.names, _bucket(dr, dr.dag_bucket)
+    service = {"StringEquals": {"iam:PassedToService": "airflow.amazonaws.com"}}
+    linked = (
+        f"arn:{names.partition}:iam::{names.account}:role/aws-service-role/"
+        "airflow.amazonaws.com/AWSServiceRoleForAmazonMWAA"
+    )
+    return Granted(
+        (
+            Statement(
+                ("airflow:CreateEnvironment", "airflow:GetEnvironment", "airflow:TagResource"),
+                (names.environment_arn(dr.site, dr.region),),
+            ),
+            Statement(("iam:PassRole",), (execution_role_arn(dr),), service),
+            Statement(
+                ("iam:CreateServiceLinkedRole",),
+                (linked,),
+                {"StringEquals": {"iam:AWSServiceName": "airflow.amazonaws.com"}},
+            ),
+            Statement(
+                (*READ, "s3:ListBucket", "s3:ListBucketVersions", "s3:GetEncryptionConfiguration"),
+                (bucket, f"{bucket}/*"),
+            ),
+            Statement(("s3:PutObject",), (f"{bucket}/mwaa-dr/*",)),
+            Statement(
+                (
+                    *("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),
+                    *("ec2:DescribeVpcs", "ec2:DescribeRouteTables"),
+                ),
+            ),
+            Statement(
+                ("ec2:CreateVpcEndpoint",),
+                tuple(
+                    names.arn("ec2", dr.region, f"{kind}/*")
+                    for kind in ("vpc-endpoint", "vpc", "subnet", "security-group")
+                ),
+            ),
+            Statement(
+                ("ec2:CreateNetworkInterface",),
+                tuple(
+                    names.arn("ec2", dr.region, f"{kind}/*")
+                    for kind in ("network-interface", "subnet", "security-group")
+                ),
+            ),
+        ),
+        (
+            Statement(
+                (*KEY_WRITE, "kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"), (keys.data,)
+            ),
+        ),
+    )
+
+
+def _invoke_rest(dr: Place, keys: DrKeys) -> Granted:
+    del keys
+    return Granted(
+        (
+            Statement(
+                ("airflow:InvokeRestApi",),
+                tuple(
+                    dr.names.arn("airflow", one.region, f"role/{one.environment}/Op")
+                    for one in (dr.other, dr)
+                ),
+            ),
+        )
+    )
+
+
+_MEANING: dict[Grant, Callable[[Place, DrKeys], Granted]] = {
+    Grant.OBSERVE: _observe,
+    Grant.READ_BACKUPS: _read_backups,
+    Grant.WRITE_CONFIG: _write_config,
+    Grant.WRITE_CONTROL: _write_control,
+    Grant.READ_CODE: _read_code,
+    Grant.STATE: _state,
+    Grant.METRICS: _metrics,
+    Grant.NOTIFY: _notify,
+    Grant.CREATE_ENVIRONMENT: _create_environment,
+    Grant.INVOKE_REST: _invoke_rest,
+}

@@ -1,0 +1,166 @@
+"""Keys: one per site for its data, and one that both Regions share to seal backup secrets."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.base import Component, Place
+from components.iam import Statement, document
+from contract.objects import ObjectRole
+
+KEPT_DAYS = 30
+"""Waiting time of a key's deletion, the longest KMS allows."""
+GOING_DAYS = 7
+"""The shortest, for an installation that is being taken down."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyArgs:
+    """Where a key belongs."""
+
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplicaArgs:
+    """The copy of a multi-Region key.
+
+    Args:
+        place: the site that gets the copy.
+        source_arn: the key that the `dr` stack made.
+    """
+
+    place: Place
+    source_arn: pulumi.Input[str]
+
+
+def account_statement(place: Place) -> Statement:
+    """IAM policies decide; without this statement nobody could manage the key."""
+    names = place.names
+    root = f"arn:{names.partition}:iam::{names.account}:root"
+    return Statement(("kms:*",), principals={"AWS": root})
+
+
+def service_statements(place: Place) -> list[Statement]:
+    """CloudWatch Logs encrypts log groups; alarms and rules publish into encrypted topics."""
+    names, region = place.names, place.region
+    return [
+        Statement(
+            (
+                "kms:Encrypt",
+                "kms:Decrypt",
+                "kms:ReEncrypt*",
+                "kms:GenerateDataKey*",
+                "kms:Describe*",
+            ),
+            principals={"Service": f"logs.{region}.amazonaws.com"},
+            conditions={
+                "ArnLike": {"kms:EncryptionContext:aws:logs:arn": names.arn("logs", region, "*")}
+            },
+        ),
+        Statement(
+            ("kms:Decrypt", "kms:GenerateDataKey"),
+            principals={"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
+            conditions={"StringEquals": {"aws:SourceAccount": names.account}},
+        ),
+    ]
+
+
+class DataKey(Component):
+    """Encrypts a site's buckets, table, topic, logs and environment; never leaves its Region."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: KeyArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        place = args.place
+        key = aws.kms.Key(
+            f"{name}-key",
+            region=place.region,
+            description=f"{place.settings.name} {place.site}: data",
+            policy=document([account_statement(place), *service_statements(place)]),
+            enable_key_rotation=True,
+            deletion_window_in_days=KEPT_DAYS if place.keep else GOING_DAYS,
+            tags=place.tags(ObjectRole.DATA_KEY),
+            opts=self.child(),
+        )
+        aws.kms.Alias(
+            f"{name}-alias",
+            region=place.region,
+            name=place.names.data_alias(place.site),
+            target_key_id=key.key_id,
+            opts=self.child(),
+        )
+        self.arn = key.arn
+        self.register_outputs({"arn": self.arn})
+
+
+class SealKey(Component):
+    """Seals the secrets in backups; multi-Region, so that DR opens what primary sealed."""
+
+    arn: pulumi.Output[str]
+    key_id: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: KeyArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        place = args.place
+        key = aws.kms.Key(
+            f"{name}-key",
+            region=place.region,
+            description=f"{place.settings.name}: seals backup secrets",
+            policy=document([account_statement(place)]),
+            multi_region=True,
+            enable_key_rotation=True,
+            deletion_window_in_days=KEPT_DAYS if place.keep else GOING_DAYS,
+            tags=place.tags(ObjectRole.SEAL_KEY),
+            opts=self.child(),
+        )
+        aws.kms.Alias(
+            f"{name}-alias",
+            region=place.region,
+            name=place.names.seal_alias(place.site),
+            target_key_id=key.key_id,
+            opts=self.child(),
+        )
+        self.arn = key.arn
+        self.key_id = key.key_id
+        self.register_outputs({"arn": self.arn})
+
+
+class SealReplica(Component):
+    """The sealing key in the primary Region: sealing needs no other Region."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ReplicaArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        place = args.place
+        self.arn = target = pulumi.Output.from_input(args.source_arn)
+        # KMS refuses a replica beside its source: with both sites in one Region they share the key.
+        if place.region != place.other.region:
+            replica = aws.kms.ReplicaKey(
+                f"{name}-key",
+                region=place.region,
+                primary_key_arn=args.source_arn,
+                description=f"{place.settings.name}: seals backup secrets",
+                policy=document([account_statement(place)]),
+                deletion_window_in_days=KEPT_DAYS if place.keep else GOING_DAYS,
+                tags=place.tags(ObjectRole.SEAL_KEY),
+                opts=self.child(),
+            )
+            self.arn, target = replica.arn, replica.key_id
+        aws.kms.Alias(
+            f"{name}-alias",
+            region=place.region,
+            name=place.names.seal_alias(place.site),
+            target_key_id=target,
+            opts=self.child(),
+        )
+        self.register_outputs({"arn": self.arn})

@@ -1,0 +1,259 @@
+"""Settings that are each fine and do not go together: one row per rule."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from components.settings.airflow import MICRO
+from components.settings.tree import Settings
+from contract.metrics import TAG_INSTALLATION
+from contract.sites import CopyMode, Site
+
+REPLICATION_SECONDS = 15 * 60
+"""S3 Replication Time Control: 99.99 % of objects within 15 minutes by design (S3 user guide)."""
+EXPORT_SECONDS = 60
+"""Time an export may take: a million task instances take well under a minute (measured)."""
+PARTITION_OF_PREFIX = {"us-gov-": "aws-us-gov", "cn-": "aws-cn"}
+TAG_PREFIX = TAG_INSTALLATION.partition(":")[0] + ":"
+ENDPOINT_START = {
+    "https": "https://",
+    "sms": "+",
+    "sqs": "arn:",
+    "lambda": "arn:",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule.
+
+    Args:
+        keys: what it compares; it is left out when one of them was refused by itself.
+        problems: gives a message, which starts with the key, for everything that is wrong.
+    """
+
+    keys: tuple[str, ...]
+    problems: Callable[[Settings], Iterator[str]]
+
+
+def problems(settings: Settings, refused: set[str]) -> list[str]:
+    """Everything that is wrong with `settings`, except where a key in `refused` takes part."""
+    return [
+        f"mwaa-dr:{problem}"
+        for check in CHECKS
+        if not any(_touches(key, other) for key, other in product(check.keys, refused))
+        for problem in check.problems(settings)
+    ]
+
+
+def _touches(key: str, refused: str) -> bool:
+    return f"{refused}.".startswith(f"{key}.") or f"{key}.".startswith(f"{refused}.")
+
+
+def _witness(s: Settings) -> Iterator[str]:
+    for key, region in (("primaryRegion", s.primary_region), ("drRegion", s.dr_region)):
+        if s.witness_region == region:
+            yield (
+                f"witnessRegion: {region!r} is not allowed; use a Region other than {key}, or an "
+                "outage there could not be told from one of the monitor"
+            )
+
+
+def _partition(s: Settings) -> Iterator[str]:
+    for key, region in (
+        ("primaryRegion", s.primary_region),
+        ("drRegion", s.dr_region),
+        ("witnessRegion", s.witness_region),
+    ):
+        found = (part for prefix, part in PARTITION_OF_PREFIX.items() if region.startswith(prefix))
+        partition = next(found, "aws")
+        if partition != s.partition:
+            yield f"{key}: {region!r} is not allowed in {s.partition}; it is in {partition}"
+
+
+def worst_rpo_seconds(s: Settings) -> int:
+    """How old the newest complete backup in the DR Region can be when all goes as designed."""
+    transit = REPLICATION_SECONDS if s.backup.copy_mode is CopyMode.REPLICATE else EXPORT_SECONDS
+    return s.backup.interval_seconds + transit
+
+
+def _rpo(s: Settings) -> Iterator[str]:
+    need = worst_rpo_seconds(s)
+    if s.objectives.rpo_minutes * 60 >= need:
+        return
+    interval = s.backup.interval_seconds
+    why = (
+        f"backup.copyMode replicate takes up to {REPLICATION_SECONDS} s on top of "
+        f"backup.intervalSeconds {interval}; use `direct`, or at least"
+        if s.backup.copy_mode is CopyMode.REPLICATE
+        else f"backup.intervalSeconds {interval} and {EXPORT_SECONDS} s of export need at least"
+    )
+    yield (
+        f"objectives.rpoMinutes: {s.objectives.rpo_minutes:g} cannot be kept: {why} {need / 60:g}"
+    )
+
+
+def _backup_age(s: Settings) -> Iterator[str]:
+    least, most = 2 * s.backup.interval_seconds, s.objectives.rpo_minutes * 60
+    if s.detection.backup_seconds < least:
+        yield (
+            f"detection.backupSeconds: {s.detection.backup_seconds} is not allowed; use at least "
+            f"{least}, twice backup.intervalSeconds, or a healthy backup looks stale"
+        )
+    elif s.detection.backup_seconds > most:
+        yield (
+            f"detection.backupSeconds: {s.detection.backup_seconds} is not allowed; use at most "
+            f"{most:g} (objectives.rpoMinutes), or the alarm comes after the promise is broken"
+        )
+
+
+def _votes(s: Settings) -> Iterator[str]:
+    if s.detection.needed > s.detection.window:
+        yield (
+            f"detection.needed: {s.detection.needed} is not allowed; use at most "
+            f"{s.detection.window} (detection.window)"
+        )
+
+
+def _probe(s: Settings) -> Iterator[str]:
+    if s.detection.probe_seconds >= s.detection.reading_seconds:
+        yield (
+            f"detection.probeSeconds: {s.detection.probe_seconds:g} is not allowed; use less than "
+            f"{s.detection.reading_seconds} (detection.readingSeconds)"
+        )
+
+
+def _agent(s: Settings) -> Iterator[str]:
+    least = 2 * s.agent.interval_seconds
+    for key, seconds, why in (
+        ("detection.pulseSeconds", s.detection.pulse_seconds, "one late agent run looks dead"),
+        ("recovery.fenceSeconds", s.recovery.fence_seconds, "a live agent has no time to answer"),
+    ):
+        if seconds < least:
+            yield (
+                f"{key}: {seconds} is not allowed; use at least {least}, twice "
+                f"agent.intervalSeconds, or {why}"
+            )
+
+
+def _sizes(s: Settings) -> Iterator[str]:
+    e = s.environment
+    for low, high, least, most in (
+        ("minWorkers", "maxWorkers", e.min_workers, e.max_workers),
+        ("minWebservers", "maxWebservers", e.min_webservers, e.max_webservers),
+    ):
+        if least > most:
+            yield f"environment.{low}: {least} is not allowed; use at most {most} ({high})"
+    counts = {
+        "schedulers": e.schedulers,
+        "minWebservers": e.min_webservers,
+        "maxWebservers": e.max_webservers,
+    }
+    micro = e.environment_class == MICRO
+    if micro:
+        counts |= {"minWorkers": e.min_workers, "maxWorkers": e.max_workers}
+    for key, count in counts.items():
+        if micro != (count == 1):
+            allowed = "1" if micro else "2 to 5"
+            yield (
+                f"environment.{key}: {count} is not allowed with {e.environment_class}; "
+                f"use {allowed}"
+            )
+
+
+def _access(s: Settings) -> Iterator[str]:
+    version = tuple(int(part) for part in s.environment.airflow_version.split("."))
+    if s.environment.webserver_access_mode == "PUBLIC_AND_PRIVATE" and version < (3, 2):
+        yield (
+            "environment.webserverAccessMode: 'PUBLIC_AND_PRIVATE' is not allowed before Airflow "
+            f"3.2 (airflowVersion is {s.environment.airflow_version}); use PRIVATE_ONLY"
+        )
+
+
+def _files(s: Settings) -> Iterator[str]:
+    e, c = s.environment, s.code
+    for name, file, path, version in (
+        ("plugins", c.plugins_file, e.plugins_s3_path, e.plugins_s3_object_version),
+        (
+            "requirements",
+            c.requirements_file,
+            e.requirements_s3_path,
+            e.requirements_s3_object_version,
+        ),
+        (
+            "startupScript",
+            c.startup_script_file,
+            e.startup_script_s3_path,
+            e.startup_script_s3_object_version,
+        ),
+    ):
+        if (path is None) != (version is None):
+            yield (
+                f"environment.{name}S3Path: goes with {name}S3ObjectVersion; give both or neither"
+            )
+        if file and path:
+            yield f"code.{name}File: goes without environment.{name}S3Path; give one of them"
+
+
+def _network(s: Settings) -> Iterator[str]:
+    for site in Site:
+        network, key = s.network.of(site), f"network.{site}"
+        if bool(network.vpc_cidr) == network.exists:
+            yield f"{key}: give either subnetIds and securityGroupIds, or vpcCidr"
+        elif network.exists:
+            if len(network.subnet_ids) != 2:  # noqa: PLR2004 - MWAA takes exactly two
+                yield f"{key}.subnetIds: {list(network.subnet_ids)} is not allowed; give two"
+            if not network.security_group_ids:
+                yield f"{key}.securityGroupIds: is missing; give 1 to 5 group ids"
+            if network.nat_gateways:
+                yield f"{key}.natGateways: goes with vpcCidr only; leave it out"
+        else:
+            yield from _cidr(f"{key}.vpcCidr", network.vpc_cidr or "")
+            if network.security_group_ids:
+                yield f"{key}.securityGroupIds: goes with subnetIds only; leave it out"
+
+
+def _cidr(key: str, cidr: str) -> Iterator[str]:
+    try:
+        network = ipaddress.IPv4Network(cidr)
+    except ValueError:
+        network = None
+    if not network or not network.is_private or not 16 <= network.prefixlen <= 24:  # noqa: PLR2004
+        yield f"{key}: {cidr!r} is not allowed; use a private IPv4 range of /16 to /24"
+
+
+def _notifications(s: Settings) -> Iterator[str]:
+    for index, one in enumerate(s.notifications):
+        start = ENDPOINT_START.get(one.protocol, "")
+        if not one.endpoint.startswith(start) or ("email" in one.protocol) != ("@" in one.endpoint):
+            wanted = f"one that starts with {start}" if start else "a mail address"
+            yield (
+                f"notifications.{index}.endpoint: {one.endpoint!r} is not allowed with "
+                f"{one.protocol}; use {wanted}"
+            )
+
+
+def _tags(s: Settings) -> Iterator[str]:
+    for key in sorted(s.tags):
+        if key.startswith(("aws:", TAG_PREFIX)):
+            yield f"tags: {key!r} is not allowed; tags of `aws:` and `{TAG_PREFIX}` are reserved"
+
+
+CHECKS = (
+    Check(("primaryRegion", "drRegion", "witnessRegion"), _witness),
+    Check(("partition", "primaryRegion", "drRegion", "witnessRegion"), _partition),
+    Check(("objectives.rpoMinutes", "backup.intervalSeconds", "backup.copyMode"), _rpo),
+    Check(
+        ("detection.backupSeconds", "backup.intervalSeconds", "objectives.rpoMinutes"), _backup_age
+    ),
+    Check(("detection.needed", "detection.window"), _votes),
+    Check(("detection.probeSeconds", "detection.readingSeconds"), _probe),
+    Check(("agent.intervalSeconds", "detection.pulseSeconds", "recovery.fenceSeconds"), _agent),
+    Check(("environment",), _sizes),
+    Check(("environment.airflowVersion", "environment.webserverAccessMode"), _access),
+    Check(("environment", "code"), _files),
+    Check(("network",), _network),
+    Check(("notifications",), _notifications),
+    Check(("tags",), _tags),
+)

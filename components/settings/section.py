@@ -1,0 +1,80 @@
+"""What all sections of the settings share.
+
+A field's description says what is allowed, so that it can end the sentence "... is not allowed;
+use ...": the error messages and the project file's documentation come from it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from contract.agent_config import SECTION
+
+
+class Section(BaseModel):
+    """A group of settings: camelCase in the file, frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+def _as_text(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """YAML reads `core.parallelism: 32` as a number; MWAA takes every option as text."""
+    if isinstance(value, bool):
+        return str(value)
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _not_ours(options: dict[str, str]) -> dict[str, str]:
+    taken = sorted(key for key in options if key.lower().startswith(f"{SECTION}."))
+    if taken:
+        raise ValueError(f"{', '.join(taken)}: options of `{SECTION}` are set by this program")
+    return options
+
+
+OPTIONS = "Airflow options like `core.parallelism: 32`; those of `mwaa_dr` belong to this program"
+OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-zA-Z0-9_.-]+$")]
+Options = Annotated[
+    dict[OptionName, Annotated[str, BeforeValidator(_as_text)]], AfterValidator(_not_ours)
+]
+
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+REGION = "a Region like us-west-2"
+
+
+def field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:  # noqa: ANN401
+    """The deepest field of `model` on the way to `location`, or None."""
+    found = None
+    current: type[BaseModel] | None = model
+    for part in location:
+        fields = by_alias(current) if current else {}
+        if part not in fields:
+            # An item of a list: its section is named in the list's type.
+            continue
+        found = fields[str(part)]
+        current = _section_in(found.annotation)
+    return found
+
+
+def by_alias(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The fields of a section by the name they have in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        inner = _section_in(argument)
+        if inner:
+            return inner
+    return None
+
+
+def section_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    """The section that the key at `location` was written in."""
+    field = field_at(model, location[:-1])
+    return (_section_in(field.annotation) if field else None) or model

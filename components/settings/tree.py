@@ -1,0 +1,183 @@
+"""The settings tree. Times are in the unit that ends the key's name."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, Field
+
+from components.settings.airflow import Environment
+from components.settings.section import OPTIONS, REGION, Options, Region, Section
+from contract.names import NAME_PATTERN, Names
+from contract.sites import CopyMode, InFlightRule, Site, Strategy
+
+STRATEGIES = (Strategy.BACKUP_RESTORE,)
+"""What can be deployed; `components.strategies.STRATEGIES` has one entry for each."""
+
+Protocol = Literal["email", "email-json", "https", "sms", "sqs", "lambda"]
+
+
+def _may_deploy(strategy: Strategy) -> Strategy:
+    if strategy not in STRATEGIES:
+        raise ValueError("not deployable")
+    return strategy
+
+
+def _divides_a_minute(seconds: int) -> int:
+    if 60 % seconds:
+        raise ValueError("not a divisor of 60")
+    return seconds
+
+
+class Objectives(Section):
+    """What the business was promised."""
+
+    rto_minutes: float = Field(default=60, gt=0, description="minutes above 0")
+    rpo_minutes: float = Field(default=15, gt=0, description="minutes above 0")
+
+
+class SiteNetwork(Section):
+    """Where a site's environment runs: an existing network, or a VPC made for it."""
+
+    subnet_ids: tuple[str, ...] = Field(default=(), description="two private subnets in two zones")
+    security_group_ids: tuple[str, ...] = Field(
+        default=(), max_length=5, description="1 to 5 group ids"
+    )
+    vpc_cidr: str | None = Field(default=None, description="a private IPv4 range of /16 to /24")
+    nat_gateways: int | None = Field(
+        default=None, ge=1, le=2, description="1 (default), or 2 to survive the loss of a zone"
+    )
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.subnet_ids)
+
+
+class Network(Section):
+    """The networks of both sites."""
+
+    primary: SiteNetwork = Field(
+        default=SiteNetwork(vpc_cidr="10.64.0.0/16"),
+        description="subnetIds and securityGroupIds, or vpcCidr",
+    )
+    dr: SiteNetwork = Field(
+        default=SiteNetwork(vpc_cidr="10.65.0.0/16"),
+        description="subnetIds and securityGroupIds, or vpcCidr",
+    )
+
+    def of(self, site: Site) -> SiteNetwork:
+        return self.primary if site is Site.PRIMARY else self.dr
+
+
+class Code(Section):
+    """What is uploaded to the DAG bucket, by paths relative to the project."""
+
+    dags_directory: str | None = Field(default=None, description="a directory of DAGs")
+    plugins_file: str | None = Field(default=None, description="a plugins.zip")
+    requirements_file: str | None = Field(default=None, description="a requirements.txt")
+    startup_script_file: str | None = Field(default=None, description="a shell script")
+    replication: bool = Field(
+        default=True,
+        description="true, or false where a pipeline of yours writes to both DAG buckets",
+    )
+
+
+class Backup(Section):
+    """When metadata is backed up, where to, and for how long it is kept."""
+
+    interval_seconds: int = Field(default=300, ge=10, le=86_400, description="10 to 86400 seconds")
+    retention_days: int = Field(default=14, ge=1, le=3650, description="1 to 3650 days")
+    copy_mode: CopyMode = Field(default=CopyMode.DIRECT, description="direct or replicate")
+    allow_deletion: bool = Field(
+        default=False, description="true only to take an installation down, with its backups"
+    )
+
+
+class Agent(Section):
+    """The DAG that proves life and takes orders."""
+
+    interval_seconds: int = Field(default=60, ge=5, le=300, description="5 to 300 seconds")
+
+
+class Detection(Section):
+    """When silence and bad signals make a verdict; see `contract.handler_config.Detection`."""
+
+    reading_seconds: Annotated[int, AfterValidator(_divides_a_minute)] = Field(
+        default=20, ge=5, le=60, description="5, 6, 10, 12, 15, 20, 30 or 60 seconds"
+    )
+    needed: int = Field(default=2, ge=1, le=20, description="1 to 20, not above window")
+    window: int = Field(default=3, ge=1, le=20, description="1 to 20")
+    heartbeat_seconds: int = Field(default=180, ge=30, le=3600, description="30 to 3600 seconds")
+    pulse_seconds: int = Field(default=180, ge=10, le=3600, description="10 to 3600 seconds")
+    backup_seconds: int = Field(default=900, ge=20, le=604_800, description="20 to 604800 seconds")
+    probe_seconds: float = Field(default=3, ge=0.5, le=10, description="0.5 to 10 seconds")
+
+
+class Recovery(Section):
+    """How a recovery acts; see `contract.handler_config.Recovery`."""
+
+    automatic: bool = Field(
+        default=True, description="true, or false to leave the start to a person"
+    )
+    in_flight: InFlightRule = Field(default=InFlightRule.FAIL, description="fail, rerun or keep")
+    order_minutes: float = Field(default=30, ge=0.5, le=1440, description="0.5 to 1440 minutes")
+    fence_seconds: int = Field(default=120, ge=10, le=3600, description="10 to 3600 seconds")
+    create_minutes: float = Field(default=150, ge=1, le=1440, description="1 to 1440 minutes")
+    airflow_options: Options = Field(default_factory=dict, description=OPTIONS)
+
+
+class Notification(Section):
+    """Someone who is told."""
+
+    protocol: Protocol = Field(description=f"one of {', '.join(get_args(Protocol))}")
+    endpoint: str = Field(description="the address that goes with the protocol")
+
+
+class Settings(Section):
+    """Everything that can be set; both stacks hold the same values."""
+
+    name: str = Field(
+        pattern=f"^{NAME_PATTERN.pattern}$",
+        description="2 to 20 lower-case letters, digits and hyphens, starting with a letter",
+        examples=["analytics"],
+    )
+    account: str = Field(
+        pattern=r"^\d{12}$",
+        description="the account's twelve digits, in quotes",
+        examples=["123456789012"],
+    )
+    partition: Literal["aws", "aws-us-gov", "aws-cn"] = Field(
+        default="aws", description="aws, aws-us-gov or aws-cn"
+    )
+    strategy: Annotated[Strategy, AfterValidator(_may_deploy)] = Field(
+        description=" or ".join(STRATEGIES), examples=[Strategy.BACKUP_RESTORE.value]
+    )
+    primary_region: Region = Field(description=REGION, examples=["us-east-1"])
+    dr_region: Region = Field(description=REGION, examples=["us-west-2"])
+    witness_region: Region = Field(
+        description=f"{REGION}, other than both sites' Regions", examples=["eu-west-1"]
+    )
+    permissions_boundary: str | None = Field(
+        default=None,
+        pattern=r"^arn:[^:]+:iam::\d{12}:policy/.+$",
+        description="the ARN of a policy",
+    )
+    objectives: Objectives = Field(default=Objectives(), description="rto and rpo")
+    environment: Environment = Field(
+        description="at least airflowVersion", examples=[{"airflowVersion": "2.10.3"}]
+    )
+    network: Network = Field(default=Network(), description="primary and dr")
+    code: Code = Field(default=Code(), description="what to upload")
+    backup: Backup = Field(default=Backup(), description="backup settings")
+    agent: Agent = Field(default=Agent(), description="agent settings")
+    detection: Detection = Field(default=Detection(), description="detection settings")
+    recovery: Recovery = Field(default=Recovery(), description="recovery settings")
+    notifications: tuple[Notification, ...] = Field(
+        default=(), description="a list of protocol and endpoint"
+    )
+    tags: dict[str, str] = Field(default_factory=dict, max_length=40, description="up to 40 tags")
+
+    @property
+    def names(self) -> Names:
+        return Names(self.name, self.account, self.partition)
+
+    def region(self, site: Site) -> str:
+        return self.primary_region if site is Site.PRIMARY else self.dr_region

@@ -1,0 +1,187 @@
+"""The two sites: which building blocks each stack has and how they hang together."""
+
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components import retention
+from components.alarms import Alarms, AlarmsArgs, dr_rows, primary_rows
+from components.base import Place
+from components.code import CodeArgs, DagCode
+from components.dashboard import Dashboard, DashboardArgs
+from components.environment import AirflowEnvironment, EnvironmentArgs
+from components.execution_role import ExecutionArgs, ExecutionRole
+from components.functions import FunctionsArgs, StepFunctions
+from components.grants import DrKeys
+from components.keys import DataKey, KeyArgs, ReplicaArgs, SealKey, SealReplica
+from components.links import LinksArgs, ReplicationLinks
+from components.machines import MachineArgs, StateMachine
+from components.network import EnvironmentNetwork, NetworkArgs
+from components.plan import agent_config, handler_config, with_target
+from components.schedule import MonitorSchedule, ScheduleArgs
+from components.storage import BucketArgs, SafeBucket
+from components.strategies import STRATEGIES
+from components.strategies.base import DrGround
+from components.table import StateTable, TableArgs
+from components.topic import AlertTopic, TopicArgs
+from contract.machines import MONITOR, RECOVERY, substitutions
+from contract.objects import ObjectRole
+from contract.sites import Site
+
+Outputs = dict[str, Any]
+
+
+def build(place: Place) -> Outputs:
+    """Everything of one site; gives the stack's outputs."""
+    make = _primary if place.site is Site.PRIMARY else _dr
+    return {
+        "account": _checked_account(place),
+        "region": place.region,
+        "environmentName": place.environment,
+        "dagBucket": place.dag_bucket,
+        "backupBucket": place.backup_bucket,
+        **make(place),
+    }
+
+
+def _dr(place: Place) -> Outputs:
+    kept = pulumi.ResourceOptions(protect=place.keep)
+    key = DataKey("data", KeyArgs(place=place), kept)
+    seal = SealKey("seal", KeyArgs(place=place), kept)
+    dags, backups = _buckets(place, key)
+    table = StateTable("state", TableArgs(place=place, key_arn=key.arn), kept)
+    topic = AlertTopic("alerts", TopicArgs(place=place, key_arn=key.arn))
+    network = EnvironmentNetwork("network", NetworkArgs(place=place))
+    # Nothing takes it before a recovery does, when IAM's control plane may be out of reach.
+    ExecutionRole("execution", ExecutionArgs(place=place, data_keys=(key.arn,), seal_key=seal.arn))
+    found = STRATEGIES[place.settings.strategy](
+        DrGround(place=place, key_arn=key.arn, network=network)
+    )
+    if not place.settings.code.replication:
+        DagCode("code", CodeArgs(place=place, bucket=dags.bucket, after=(dags,)))
+    config = handler_config(place.settings)
+    functions = StepFunctions(
+        "steps",
+        FunctionsArgs(
+            place=place,
+            keys=DrKeys(data=key.arn, seal=seal.arn),
+            config=found.apply(lambda target: with_target(config, target)),
+        ),
+    )
+    machines = {
+        machine: StateMachine(
+            machine,
+            MachineArgs(
+                place=place,
+                machine=machine,
+                values=substitutions(config),
+                key_arn=key.arn,
+                after=(functions, backups, table),
+            ),
+        )
+        for machine in (RECOVERY, MONITOR)
+    }
+    MonitorSchedule(
+        "monitor-schedule", ScheduleArgs(place=place, machine_arn=machines[MONITOR].arn)
+    )
+    Alarms("alarm", AlarmsArgs(place=place, rows=dr_rows(place), topic_arn=topic.arn))
+    dashboard = Dashboard("overview", DashboardArgs(place=place))
+    return {
+        "stateTable": table.name,
+        "topicArn": topic.arn,
+        "monitorMachineArn": machines[MONITOR].arn,
+        "recoveryMachineArn": machines[RECOVERY].arn,
+        "dashboardUrl": dashboard.url,
+    }
+
+
+def _primary(place: Place) -> Outputs:
+    kept = pulumi.ResourceOptions(protect=place.keep)
+    dr = place.other
+    dr_key = _key_in_dr(dr, dr.names.data_alias(dr.site))
+    dr_seal = _key_in_dr(dr, dr.names.seal_alias(dr.site))
+    key = DataKey("data", KeyArgs(place=place), kept)
+    seal = SealReplica("seal", ReplicaArgs(place=place, source_arn=dr_seal), kept)
+    dags, backups = _buckets(place, key)
+    topic = AlertTopic("alerts", TopicArgs(place=place, key_arn=key.arn))
+    network = EnvironmentNetwork("network", NetworkArgs(place=place))
+    role = ExecutionRole(
+        "execution", ExecutionArgs(place=place, data_keys=(key.arn, dr_key), seal_key=seal.arn)
+    )
+    links = ReplicationLinks(
+        "replication",
+        LinksArgs(
+            place=place,
+            data_keys={Site.PRIMARY: key.arn, Site.DR: dr_key},
+            after=(dags, backups),
+        ),
+    )
+    code = DagCode("code", CodeArgs(place=place, bucket=dags.bucket, after=(dags, links)))
+    environment = AirflowEnvironment(
+        "airflow",
+        EnvironmentArgs(
+            place=place,
+            role_arn=role.arn,
+            bucket_arn=dags.arn,
+            key_arn=key.arn,
+            subnet_ids=network.subnet_ids,
+            security_group_ids=network.security_group_ids,
+            options=agent_config(place).to_options(),
+            files=code.extra,
+            after=(code, dags, backups, role, network),
+        ),
+    )
+    Alarms("alarm", AlarmsArgs(place=place, rows=primary_rows(place), topic_arn=topic.arn))
+    return {
+        "topicArn": topic.arn,
+        "environmentArn": environment.arn,
+        "webserverUrl": environment.webserver_url,
+    }
+
+
+def _buckets(place: Place, key: DataKey) -> tuple[SafeBucket, SafeBucket]:
+    days = place.settings.backup.retention_days
+    dags = SafeBucket(
+        "dags",
+        BucketArgs(
+            place=place,
+            bucket=place.dag_bucket,
+            role=ObjectRole.DAGS,
+            key_arn=key.arn,
+            retention=retention.dag_bucket(days),
+        ),
+    )
+    backups = SafeBucket(
+        "backups",
+        BucketArgs(
+            place=place,
+            bucket=place.backup_bucket,
+            role=ObjectRole.BACKUPS,
+            key_arn=key.arn,
+            retention=retention.backup_bucket(days),
+        ),
+        pulumi.ResourceOptions(protect=place.keep),
+    )
+    return dags, backups
+
+
+def _key_in_dr(dr: Place, alias: str) -> pulumi.Output[str]:
+    """Only `primary` looks at the other Region, and only at DR, which is deployed before it."""
+    return aws.kms.get_alias_output(name=alias, region=dr.region).target_key_arn
+
+
+class WrongAccountError(Exception):
+    """The credentials belong to another account than the settings say."""
+
+
+def _checked_account(place: Place) -> pulumi.Output[str]:
+    def check(found: str) -> str:
+        if found != place.settings.account:
+            raise WrongAccountError(
+                f"mwaa-dr:account: {place.settings.account!r}, but these credentials are of "
+                f"account {found!r}; names and policies are made from the setting"
+            )
+        return found
+
+    return aws.get_caller_identity_output().account_id.apply(check)

@@ -1,0 +1,143 @@
+"""A bucket that MWAA and this program can rely on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.base import Component, Place
+from components.iam import Statement, document
+from components.retention import UPLOAD_DAYS, Retention
+from contract.objects import ObjectRole
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BucketArgs:
+    """A bucket.
+
+    Args:
+        place: the site it belongs to.
+        bucket: its name.
+        role: what it holds.
+        key_arn: the key that encrypts it.
+        retention: how long objects are kept.
+    """
+
+    place: Place
+    bucket: str
+    role: ObjectRole
+    key_arn: pulumi.Input[str]
+    retention: Sequence[Retention]
+
+
+class SafeBucket(Component):
+    """Versioned, encrypted with the site's key, closed to the public and to plain HTTP."""
+
+    bucket: pulumi.Output[str]
+    arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        place, region = args.place, args.place.region
+        bucket = aws.s3.Bucket(
+            f"{name}-bucket",
+            region=region,
+            bucket=args.bucket,
+            force_destroy=not place.keep,
+            tags=place.tags(args.role),
+            opts=self.child(),
+        )
+        aws.s3.BucketOwnershipControls(
+            f"{name}-ownership",
+            region=region,
+            bucket=bucket.bucket,
+            rule={"object_ownership": "BucketOwnerEnforced"},
+            opts=self.child(),
+        )
+        closed = aws.s3.BucketPublicAccessBlock(
+            f"{name}-public-access",
+            region=region,
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self.child(),
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption",
+            region=region,
+            bucket=bucket.bucket,
+            rules=[
+                {
+                    "apply_server_side_encryption_by_default": {
+                        "sse_algorithm": "aws:kms",
+                        "kms_master_key_id": args.key_arn,
+                    },
+                    "bucket_key_enabled": True,
+                }
+            ],
+            opts=self.child(),
+        )
+        versioning = aws.s3.BucketVersioning(
+            f"{name}-versioning",
+            region=region,
+            bucket=bucket.bucket,
+            versioning_configuration={"status": "Enabled"},
+            opts=self.child(),
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-lifecycle",
+            region=region,
+            bucket=bucket.bucket,
+            rules=[*(_rule(row) for row in args.retention), _TIDY],
+            # Rules about noncurrent versions mean nothing before there are versions.
+            opts=self.child(depends_on=[versioning]),
+        )
+        aws.s3.BucketPolicy(
+            f"{name}-policy",
+            region=region,
+            bucket=bucket.bucket,
+            policy=document([_tls_only(place.names.bucket_arn(args.bucket))]),
+            # S3 answers 409 when both are written to a bucket at once.
+            opts=self.child(depends_on=[closed]),
+        )
+        self.bucket = bucket.bucket
+        self.arn = bucket.arn
+        self.register_outputs({"bucket": self.bucket, "arn": self.arn})
+
+
+_TIDY: Any = {
+    "id": "unfinished",
+    "status": "Enabled",
+    "filter": {"prefix": ""},
+    "expiration": {"expired_object_delete_marker": True},
+    "abort_incomplete_multipart_upload": {"days_after_initiation": UPLOAD_DAYS},
+}
+
+
+def _rule(row: Retention) -> Any:  # noqa: ANN401 - pulumi-aws's own dictionaries
+    rule: dict[str, Any] = {
+        "id": row.name,
+        "status": "Enabled",
+        "filter": {"prefix": row.prefix},
+    }
+    if row.expire_days:
+        rule["expiration"] = {"days": row.expire_days}
+    if row.noncurrent_days:
+        rule["noncurrent_version_expiration"] = {"noncurrent_days": row.noncurrent_days}
+    return rule
+
+
+def _tls_only(arn: str) -> Statement:
+    return Statement(
+        ("s3:*",),
+        (arn, f"{arn}/*"),
+        {"Bool": {"aws:SecureTransport": "false"}},
+        principals="*",
+        effect="Deny",
+    )

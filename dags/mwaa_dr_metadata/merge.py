@@ -1,0 +1,275 @@
+"""Merges staged tables into the target, one statement or two per table, and checks the result."""
+
+# ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mwaa_dr_metadata.errors import ImportVerificationError, TargetRefusedError
+from mwaa_dr_metadata.model import TableCheck
+from mwaa_dr_metadata.plan import Plan
+from mwaa_dr_metadata.rules import Merge
+from mwaa_dr_metadata.selection import guards
+from mwaa_dr_metadata.session import Session, listed, quote
+from mwaa_dr_metadata.staging import MINE, ORDER, Staged
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How runs are merged.
+
+    Args:
+        replace: a run that exists is replaced with all that hangs on it; otherwise left alone.
+    """
+
+    replace: bool
+
+
+def create_mine(session: Session) -> None:
+    """The table of runs that this transaction owns."""
+    session.execute(
+        f"CREATE TEMP TABLE {MINE} (id integer, dag_id text, run_id text) ON COMMIT DROP"
+    )
+
+
+def has_mine(session: Session) -> bool:
+    return bool(session.rows(f"SELECT 1 FROM {MINE} LIMIT 1"))
+
+
+def heal_sequences(session: Session, plan: Plan) -> None:
+    """A sequence that lags behind its table hands out ids that are taken."""
+    for table in plan.tables.values():
+        identifier = table.table.columns.get("id")
+        if identifier and identifier.sequence:
+            session.rows(
+                f"SELECT setval('{identifier.sequence}', m) FROM "
+                f"(SELECT max(id) AS m FROM {quote(table.name)}) x "
+                f"WHERE m > (SELECT last_value FROM {identifier.sequence})"
+            )
+
+
+def merge(session: Session, staged: Staged, mode: Mode) -> None:
+    """Put the staged rows where they belong.
+
+    Raises:
+        ImportVerificationError: rows refer to something that is not in the target.
+        TargetRefusedError: the target's table is not built as the rule needs it.
+    """
+    lost = staged.unresolved(session)
+    if lost:
+        raise ImportVerificationError(lost)
+    _MERGES[staged.table.rule.merge](session, staged, mode)
+
+
+def _insert(staged: Staged, select: str, order: str = ORDER) -> str:
+    """INSERT ... SELECT in the order of the backup; serial ids come from the target's sequence."""
+    table = staged.table.table
+    targets, values = staged.targets, staged.targets
+    identifier = table.columns.get("id")
+    if identifier and identifier.sequence and not identifier.has_default and "id" not in targets:
+        return (
+            f"INSERT INTO {quote(table.name)} (id, {listed(targets)}) "
+            f"SELECT nextval('{identifier.sequence}'), {listed(values)} "
+            f"FROM ({select} ORDER BY {order}) f"
+        )
+    return (
+        f"INSERT INTO {quote(table.name)} ({listed(targets)}) "
+        f"SELECT {listed(values)} FROM ({select} ORDER BY {order}) f"
+    )
+
+
+def _upsert(session: Session, staged: Staged, _mode: Mode) -> None:
+    rule, key = staged.table.rule, staged.table.rule.key
+    if not any(set(unique) == set(key) for unique in staged.table.table.unique):
+        raise TargetRefusedError(
+            f"the target's table {staged.table.name} has no unique index on {', '.join(key)}"
+        )
+    update = _updated(staged)
+    action = (
+        "UPDATE SET " + ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in update)
+        if update
+        else "NOTHING"
+    )
+    # One order in every import, so that two writers of the same rows do not deadlock.
+    order = ", ".join(f"s.{quote(name)}" for name in key if name in staged.columns) or ORDER
+    insert = _insert(staged, staged.final(f"s.{ORDER}"), order)
+    session.execute(f"{insert} ON CONFLICT ({listed(rule.key)}) DO {action}")
+
+
+def _updated(staged: Staged) -> list[str]:
+    update = staged.table.rule.update
+    key = staged.table.rule.key
+    return [name for name in staged.targets if name not in key] if update is None else list(update)
+
+
+def _mirror(session: Session, staged: Staged, mode: Mode) -> None:
+    _upsert(session, staged, mode)
+    rule = staged.table.rule
+    session.execute(
+        f"DELETE FROM {quote(staged.table.name)} t WHERE {' AND '.join(guards(rule))} "
+        f"AND NOT EXISTS (SELECT FROM ({staged.final()}) f WHERE {_same_key(staged)})"
+    )
+
+
+def _ledger(session: Session, staged: Staged, _mode: Mode) -> None:
+    time = staged.table.rule.time
+    digest = _digest(staged, "f", staged.targets)
+    present = _digest(staged, "t", staged.targets)
+    session.execute(
+        f"""
+        WITH f AS (SELECT f.*, {digest} AS d FROM ({staged.final(f"s.{ORDER}")}) f),
+        n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
+        t AS (SELECT {present} AS d, count(*) AS c FROM {quote(staged.table.name)} t
+              WHERE t.{quote(time)} BETWEEN (SELECT min({quote(time)}) FROM {staged.name})
+                AND (SELECT max({quote(time)}) FROM {staged.name}) GROUP BY 1)
+        INSERT INTO {quote(staged.table.name)} ({listed(staged.targets)})
+        SELECT {listed(staged.targets, lambda name: f"n.{quote(name)}")}
+        FROM n LEFT JOIN t ON t.d = n.d WHERE n.nth > coalesce(t.c, 0) ORDER BY n.{ORDER}
+        """
+    )
+
+
+def _run(session: Session, staged: Staged, mode: Mode) -> None:
+    if mode.replace:
+        # What hangs on a run goes with it by ON DELETE CASCADE.
+        session.execute(f"DELETE FROM dag_run t USING {staged.name} f WHERE {_same_key(staged)}")
+    insert = _insert(staged, staged.final(f"s.{ORDER}"))
+    # Only runs that this very statement inserted get children: no race with a live scheduler.
+    session.execute(
+        f"WITH i AS ({insert} ON CONFLICT DO NOTHING RETURNING id, dag_id, run_id) "
+        f"INSERT INTO {MINE} SELECT id, dag_id, run_id FROM i"
+    )
+    session.execute(f"ANALYZE {MINE}")
+
+
+def _of_run(session: Session, staged: Staged, _mode: Mode) -> None:
+    session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
+
+
+def _template(session: Session, staged: Staged, _mode: Mode) -> None:
+    """Below the ids that are there: Airflow gives new runs the template with the highest id, and
+    takes the lowest for runs of before there were any."""
+    others = [name for name in staged.targets if name != "id"]
+    key = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in staged.table.rule.key)
+    name = quote(staged.table.name)
+    session.execute(
+        f"""
+        INSERT INTO {name} (id, {listed(others)})
+        SELECT (SELECT least(min(id), 1) FROM {name})
+               - row_number() OVER (ORDER BY s.id DESC), {listed(others, lambda c: f"s.{quote(c)}")}
+        FROM (SELECT DISTINCT ON ({listed(staged.table.rule.key)}) * FROM {staged.name}
+              ORDER BY {listed(staged.table.rule.key)}, id DESC) s
+        WHERE NOT EXISTS (SELECT FROM {name} t WHERE {key})
+        """
+    )
+
+
+def _parked(_session: Session, _staged: Staged, _mode: Mode) -> None:
+    """Nothing: promotion writes it."""
+
+
+_MERGES: dict[Merge, Callable[[Session, Staged, Mode], None]] = {
+    Merge.UPSERT: _upsert,
+    Merge.MIRROR: _mirror,
+    Merge.LEDGER: _ledger,
+    Merge.RUN: _run,
+    Merge.OF_RUN: _of_run,
+    Merge.TEMPLATE: _template,
+    Merge.PARKED: _parked,
+}
+
+
+def check(session: Session, staged: Staged, part: str) -> TableCheck:
+    """Read back what the target holds for the staged rows: counts, and a digest of the contents.
+
+    An audit against loss, not against an attacker: the digest is a sum of 64 bit hashes.
+    """
+    table, rule = quote(staged.table.name), staged.table.rule
+    if rule.merge is Merge.PARKED:
+        return TableCheck(staged.table.name, part, 0, 0, matched=True, skipped=staged.rows)
+    if rule.merge is Merge.LEDGER:
+        expected, present = _ledger_counts(session, staged)
+        return TableCheck(staged.table.name, part, expected, present, expected == present)
+    columns = [name for name in staged.targets if name != "id"]
+    if rule.merge in (Merge.UPSERT, Merge.MIRROR):
+        columns = [*rule.key, *_updated(staged)]
+    elif rule.merge is Merge.TEMPLATE:
+        columns = list(rule.key)
+    final = f"({staged.final()}) f"
+    if rule.merge is Merge.RUN:
+        final += f" JOIN {MINE} m USING (dag_id, run_id)"
+    if rule.merge in (Merge.RUN, Merge.OF_RUN):
+        source = _rows_of_mine(staged)
+    else:
+        source = f"{table} t WHERE EXISTS (SELECT FROM {final} WHERE {_same_key(staged)})"
+    expected, wanted = session.row(_summary(staged, "f", columns, final))
+    present, found = session.row(_summary(staged, "t", columns, source))
+    return TableCheck(
+        staged.table.name,
+        part,
+        expected,
+        present,
+        matched=(expected, wanted) == (present, found),
+        skipped=staged.rows - expected,
+        extra=_extra(session, staged),
+    )
+
+
+def _rows_of_mine(staged: Staged) -> str:
+    table = quote(staged.table.name)
+    if staged.table.rule.merge is Merge.RUN:
+        return f"{table} t JOIN {MINE} m ON m.id = t.id"
+    if staged.table.has("dag_id", "run_id"):
+        return f"{table} t JOIN {MINE} m ON m.dag_id = t.dag_id AND m.run_id = t.run_id"
+    return f"{table} t JOIN {MINE} m ON m.id = t.dag_run_id"
+
+
+def _ledger_counts(session: Session, staged: Staged) -> tuple[int, int]:
+    time = quote(staged.table.rule.time)
+    return session.row(
+        f"""
+        WITH f AS (SELECT {_digest(staged, "f", staged.targets)} AS d, count(*) AS c
+                   FROM ({staged.final()}) f GROUP BY 1),
+        t AS (SELECT {_digest(staged, "t", staged.targets)} AS d, count(*) AS c
+              FROM {quote(staged.table.name)} t
+              WHERE t.{time} BETWEEN (SELECT min({time}) FROM {staged.name})
+                AND (SELECT max({time}) FROM {staged.name}) GROUP BY 1)
+        SELECT coalesce(sum(f.c), 0)::bigint, coalesce(sum(least(f.c, t.c)), 0)::bigint
+        FROM f LEFT JOIN t ON t.d = f.d
+        """
+    )
+
+
+def _extra(session: Session, staged: Staged) -> int:
+    rule = staged.table.rule
+    if rule.merge is not Merge.UPSERT or rule.update == ():
+        return 0
+    conditions = " AND ".join([*guards(rule), "TRUE"])
+    return session.value(
+        f"SELECT count(*) FROM {quote(staged.table.name)} t WHERE {conditions} AND NOT EXISTS"
+        f" (SELECT FROM ({staged.final()}) f WHERE {_same_key(staged)})"
+    )
+
+
+def _same_key(staged: Staged) -> str:
+    return " AND ".join(f"t.{quote(name)} = f.{quote(name)}" for name in staged.table.rule.key)
+
+
+def _row(staged: Staged, alias: str, columns: list[str]) -> str:
+    """A row as text: NULL and '' differ in it; binary values enter by their hash."""
+    values = [
+        f"md5({alias}.{quote(name)})"
+        if staged.table.table.columns[name].type == "bytea"
+        else f"{alias}.{quote(name)}"
+        for name in columns
+    ]
+    return f"ROW({', '.join(values)})::text"
+
+
+def _digest(staged: Staged, alias: str, columns: list[str]) -> str:
+    return f"md5({_row(staged, alias, columns)})"
+
+
+def _summary(staged: Staged, alias: str, columns: list[str], source: str) -> str:
+    row = _row(staged, alias, columns)
+    return f"SELECT count(*), coalesce(sum(hashtextextended({row}, 0)), 0) FROM {source}"

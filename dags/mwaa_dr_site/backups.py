@@ -1,0 +1,61 @@
+"""The engine, wired to this environment's place: its database, keys and buckets."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from contract.agent_config import AgentConfig
+from contract.manifest import DagOracle
+from contract.sites import InFlightRule
+from mwaa_dr_metadata import (
+    KmsSealer,
+    S3Storage,
+    fernet_from_env,
+    load_oracle,
+    unpark,
+)
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+    from sqlalchemy.engine import Engine
+
+
+def airflow_version() -> str:
+    return os.environ.get("AIRFLOW_VERSION") or version("apache-airflow")
+
+
+@dataclass(frozen=True, slots=True)
+class Backups:
+    """What an export writes to, and what an import of this site reads from."""
+
+    config: AgentConfig
+    environ: Mapping[str, str]
+
+    @property
+    def written(self) -> S3Storage:
+        """Where this site's exports go."""
+        return S3Storage(self.config.export_bucket, region_name=self.config.export_region)
+
+    @property
+    def read(self) -> S3Storage:
+        """Where this site's imports come from: its own bucket, which needs no other Region."""
+        return S3Storage(self.config.local_bucket, region_name=self.config.region)
+
+    @property
+    def sealer(self) -> KmsSealer:
+        return KmsSealer(self.config.seal_key, region_name=self.config.region)
+
+    @property
+    def fernet(self) -> "MultiFernet | None":
+        return fernet_from_env(self.environ)
+
+    def oracle(self, manifest_key: str) -> list[DagOracle]:
+        return load_oracle(self.read, self.sealer, manifest_key)
+
+    def unpark(self, engine: "Engine", payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the restored backup's unfinished work back to the scheduler, as the rule says."""
+        rule = InFlightRule(payload.get("in_flight", InFlightRule.FAIL))
+        report = unpark(engine, self.read, self.sealer, self.fernet, payload["backup"], rule)
+        return report.to_dict()

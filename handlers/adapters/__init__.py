@@ -1,0 +1,1 @@
+"""Calls to AWS, every one of them bounded in time."""

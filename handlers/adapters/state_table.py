@@ -1,0 +1,146 @@
+"""The state table: one item per key, every change by compare-and-set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from contract import state
+from contract.lifecycle import SiteState
+from contract.ownership import INITIAL, Ownership
+from contract.sites import Site
+from handlers.adapters.answers import code_of
+from handlers.core.errors import StateConflictError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_to_dynamo = TypeSerializer().serialize
+_from_dynamo = TypeDeserializer().deserialize
+
+
+def _encoded(value: Any) -> Any:  # noqa: ANN401
+    """DynamoDB's library takes no floats."""
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, Mapping):
+        return {key: _encoded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encoded(item) for item in value]
+    return value
+
+
+def _decoded(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: _decoded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class StateTable:
+    """Reads and writes items as plain dictionaries."""
+
+    client: "DynamoDBClient"
+    name: str
+
+    def get(self, pk: str) -> dict[str, Any] | None:
+        found = self.client.get_item(
+            TableName=self.name, Key={state.PK: {"S": pk}}, ConsistentRead=True
+        ).get("Item")
+        if found is None:
+            return None
+        return {
+            key: _decoded(_from_dynamo(value)) for key, value in found.items() if key != state.PK
+        }
+
+    def put(self, pk: str, item: Mapping[str, Any], *, expected: Mapping[str, Any] | None) -> None:
+        """Write an item if the stored one has the `expected` attributes; None: if there is none.
+
+        Raises:
+            StateConflictError: the stored item is another one.
+        """
+        if expected is None:
+            condition, names, values = "attribute_not_exists(#pk)", {"#pk": state.PK}, {}
+        else:
+            pairs = list(expected.items())
+            condition = " AND ".join(f"#k{i} = :v{i}" for i in range(len(pairs)))
+            names = {f"#k{i}": key for i, (key, _) in enumerate(pairs)}
+            values = {f":v{i}": _to_dynamo(_encoded(value)) for i, (_, value) in enumerate(pairs)}
+        self._conditionally(
+            pk,
+            self.client.put_item,
+            Item={
+                state.PK: {"S": pk},
+                **{key: _to_dynamo(_encoded(value)) for key, value in item.items()},
+            },
+            ConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            **({"ExpressionAttributeValues": values} if values else {}),
+        )
+
+    def set(self, pk: str, changes: Mapping[str, Any], *, expected: Mapping[str, Any]) -> None:
+        """Set some attributes of an item that has the `expected` ones.
+
+        Raises:
+            StateConflictError: there is no such item, or it is another one.
+        """
+        attributes = [*changes.items(), *expected.items()]
+        sets = ", ".join(f"#a{i} = :a{i}" for i in range(len(changes)))
+        conditions = [f"#a{i} = :a{i}" for i in range(len(changes), len(attributes))]
+        self._conditionally(
+            pk,
+            self.client.update_item,
+            Key={state.PK: {"S": pk}},
+            UpdateExpression=f"SET {sets}",
+            ConditionExpression=" AND ".join([f"attribute_exists({state.PK})", *conditions]),
+            ExpressionAttributeNames={f"#a{i}": key for i, (key, _) in enumerate(attributes)},
+            ExpressionAttributeValues={
+                f":a{i}": _to_dynamo(_encoded(value)) for i, (_, value) in enumerate(attributes)
+            },
+        )
+
+    def add_to_timeline(self, incident_id: str, key: str, entry: Mapping[str, Any]) -> bool:
+        """Write an entry of an incident's timeline unless it is there; return whether it is new.
+
+        Raises:
+            StateConflictError: there is no such incident.
+        """
+        before = self._conditionally(
+            state.incident(incident_id),
+            self.client.update_item,
+            Key={state.PK: {"S": state.incident(incident_id)}},
+            UpdateExpression="SET timeline.#key = if_not_exists(timeline.#key, :entry)",
+            ConditionExpression="attribute_exists(timeline)",
+            ExpressionAttributeNames={"#key": key},
+            ExpressionAttributeValues={":entry": _to_dynamo(_encoded(entry))},
+            ReturnValues="ALL_OLD",
+        )
+        return key not in _from_dynamo(before["Attributes"]["timeline"])
+
+    def ownership(self) -> tuple[Ownership, dict[str, Any] | None]:
+        """The record, and what `put` must expect to replace it."""
+        item = self.get(state.OWNERSHIP)
+        if item is None:
+            return INITIAL, None
+        record = Ownership(
+            owner=Site(item["owner"]),
+            epoch=int(item["epoch"]),
+            state=SiteState(item["state"]),
+            incident_id=item["incident_id"],
+            updated_at=item["updated_at"],
+        )
+        return record, item
+
+    def _conditionally(self, pk: str, call: Any, **arguments: Any) -> Any:  # noqa: ANN401
+        try:
+            return call(TableName=self.name, **arguments)
+        except self.client.exceptions.ClientError as error:
+            if code_of(error) == "ConditionalCheckFailedException":
+                raise StateConflictError(f"{pk} is not as expected in {self.name}") from error
+            raise

@@ -1,0 +1,179 @@
+"""Takes one reading: every signal, the verdict, and what the monitor should do about it."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from contract import events, metrics, state
+from contract.ownership import Ownership
+from contract.pulse import Pulse
+from contract.sites import Site
+from contract.verdict import METRIC_VALUE, SignalState, Verdict
+from handlers.adapters import mirror
+from handlers.adapters.answers import all_outcomes, outcome_of
+from handlers.adapters.probes import Observation, observe
+from handlers.core import pacing, signals, verdict
+from handlers.core.errors import StateConflictError
+from handlers.core.readings import Reading, Readings
+from handlers.core.signals import Answer, Source
+from handlers.core.verdict import Decision
+from handlers.runtime import Event, Runtime, entry, required
+
+logger = logging.getLogger(__name__)
+
+
+def assess(event: Event, runtime: Runtime) -> dict[str, Any]:
+    """Take the reading `index` of the monitor's execution that began at `started_at`."""
+    config, now = runtime.config, runtime.now()
+    record, _ = runtime.state.ownership()
+    seen = observe(config, runtime.clients, record.owner, now)
+    reading = _reading(runtime, record, seen, now)
+    before, decision = _remember(runtime, reading, _alive_at(reading, seen))
+    _publish(runtime, reading, decision, seen)
+    _mirror(runtime, record, seen)
+    if before is not decision.verdict:
+        _tell(runtime, before, decision, record)
+    index = int(required(event, "index"))
+    return {
+        "verdict": decision.verdict.value,
+        "reasons": list(decision.reasons),
+        "owner": record.owner.value,
+        "epoch": record.epoch,
+        "recover": decision.verdict is Verdict.DOWN
+        and config.recovery.automatic
+        and record.owned_by(Site.PRIMARY),
+        "capture": index == 0 and _is_worth_capturing(reading),
+        "wait_seconds": pacing.until_next_reading(
+            started_at=datetime.fromisoformat(required(event, "started_at")),
+            index=index,
+            interval_seconds=config.detection.reading_seconds,
+            now=runtime.now(),
+        ),
+    }
+
+
+handler = entry(assess)
+
+
+def _reading(runtime: Runtime, record: Ownership, seen: Observation, now: datetime) -> Reading:
+    config = runtime.config
+    place = config.place(record.owner)
+    others = (config.dr.region, config.witness_region)
+    reach = signals.reachability(
+        seen.services,
+        subject=place.region,
+        references=[region for region in others if region != place.region],
+    )
+    found = (
+        signals.heartbeat(seen.heartbeat),
+        signals.environment(seen.environment),
+        signals.pulse(
+            seen.pulse,
+            environment=place.environment,
+            limit_seconds=config.detection.pulse_seconds,
+            now=now,
+        ),
+        signals.backup(seen.backup, limit_seconds=config.detection.backup_seconds, now=now),
+        reach.region,
+        reach.sight,
+    )
+    assessed = verdict.assess(found)
+    return Reading(now, record.owner, record.epoch, assessed.verdict, assessed.reasons, found)
+
+
+def _state_of(reading: Reading, source: Source) -> SignalState:
+    return next(signal.state for signal in reading.signals if signal.source is source)
+
+
+def _is_worth_capturing(reading: Reading) -> bool:
+    """A configuration is kept only while the environment that has it works."""
+    wanted = (Source.ENVIRONMENT, Source.PULSE)
+    return all(_state_of(reading, source) is SignalState.GOOD for source in wanted)
+
+
+def _alive_at(reading: Reading, seen: Observation) -> str:
+    """The newest proof that the owner ran, "" if this reading has none."""
+    if (
+        seen.pulse.answer is Answer.OK
+        and _state_of(reading, Source.PULSE) is not SignalState.UNKNOWN
+    ):
+        return Pulse.from_json(seen.pulse.value).at
+    return reading.at.isoformat() if reading.verdict is Verdict.HEALTHY else ""
+
+
+def _remember(runtime: Runtime, reading: Reading, alive_at: str) -> tuple[Verdict | None, Decision]:
+    """Add the reading to the last ones; two monitors may do so at the same time."""
+    detection = runtime.config.detection
+    for _ in range(5):
+        stored = runtime.state.get(state.READINGS)
+        kept = Readings.from_item(stored)
+        decision = verdict.decide((*kept.readings, reading), detection, reading.at)
+        new = kept.followed_by(reading, decision.verdict, alive_at, keep=detection.window)
+        expected = None if stored is None else {"version": kept.version}
+        try:
+            runtime.state.put(state.READINGS, new.to_item(), expected=expected)
+        except StateConflictError:
+            continue
+        return kept.verdict, decision
+    raise StateConflictError("the readings kept changing")
+
+
+def _publish(runtime: Runtime, reading: Reading, decision: Decision, seen: Observation) -> None:
+    """The metrics that the DR Region's alarms watch."""
+    alive = SignalState.GOOD in (
+        _state_of(reading, Source.HEARTBEAT),
+        _state_of(reading, Source.PULSE),
+    )
+    values: dict[str, tuple[float, str]] = {
+        metrics.PRIMARY_HEARTBEAT: (float(alive), "Count"),
+        metrics.VERDICT: (float(METRIC_VALUE[decision.verdict]), "None"),
+    }
+    if seen.backup.answer is Answer.OK and seen.backup.value is not None:
+        age = max(timedelta(0), reading.at - seen.backup.value).total_seconds()
+        values[metrics.BACKUP_AGE_SECONDS] = (age, "Seconds")
+    data: list[Any] = [
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": metrics.INSTALLATION, "Value": runtime.config.name}],
+            "Timestamp": reading.at,
+            "Value": value,
+            "Unit": unit,
+        }
+        for name, (value, unit) in values.items()
+    ]
+    client = runtime.clients.cloudwatch(runtime.config.dr.region)
+    published = outcome_of(
+        lambda: client.put_metric_data(Namespace=metrics.NAMESPACE, MetricData=data)
+    )
+    if published.answer is not Answer.OK:
+        # The alarms breach on missing data; the reading itself must not be lost for this.
+        logger.error("the metrics were not published: %s", published.error)
+
+
+def _mirror(runtime: Runtime, record: Ownership, seen: Observation) -> None:
+    """Bring the mirrors up to date that could be read; the others have their turn later."""
+    readable = {site: o.value for site, o in seen.mirrors.items() if o.answer is Answer.OK}
+    buckets = {site: runtime.backups(site, probe=True) for site in readable}
+    outcomes = all_outcomes(
+        {
+            site: lambda site=site: mirror.bring_up_to_date(buckets[site], record, readable[site])
+            for site in readable
+        },
+        deadline_seconds=2 * runtime.config.detection.probe_seconds,
+    )
+    for site, outcome in outcomes.items():
+        if outcome.answer is not Answer.OK:
+            logger.warning("the mirror of %s was not written: %s", site, outcome.error)
+
+
+def _tell(runtime: Runtime, before: Verdict | None, decision: Decision, record: Ownership) -> None:
+    runtime.notices.event(
+        events.DetailType.VERDICT_CHANGED,
+        {
+            "from": before,
+            "to": decision.verdict,
+            "reasons": list(decision.reasons),
+            "owner": record.owner,
+            "epoch": record.epoch,
+        },
+    )

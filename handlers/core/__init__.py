@@ -1,0 +1,1 @@
+"""Pure decisions: no call, no clock of their own."""

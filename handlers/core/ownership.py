@@ -1,0 +1,52 @@
+"""The moves of the ownership record that a recovery makes."""
+
+from dataclasses import replace
+
+from contract.lifecycle import SiteState, may_move
+from contract.ownership import Ownership
+from contract.sites import Site
+from handlers.core.errors import OwnershipChangedError
+
+
+def begin(current: Ownership, *, site: Site, epoch: int, incident_id: str, at: str) -> Ownership:
+    """The record that makes `site` the owner of the epoch after `epoch`.
+
+    Carried out twice it gives the record that is already there.
+
+    Raises:
+        OwnershipChangedError: the record is not the one that the incident was opened on.
+    """
+    if is_promoted_by(current, site, incident_id):
+        return current
+    if current.epoch != epoch or current.owned_by(site):
+        raise OwnershipChangedError(
+            f"incident {incident_id} was opened to take epoch {epoch} from {site.other}, but epoch "
+            f"{current.epoch} belongs to {current.owner} (incident {current.incident_id or 'none'})"
+        )
+    return current.promoted(site, incident_id, at)
+
+
+def finish(current: Ownership, *, site: Site, incident_id: str, at: str) -> Ownership:
+    """The record that says that the new owner runs its DAGs.
+
+    Raises:
+        OwnershipChangedError: the incident does not hold the record.
+    """
+    if not is_promoted_by(current, site, incident_id):
+        raise OwnershipChangedError(
+            f"incident {incident_id} does not hold epoch {current.epoch}: it belongs to "
+            f"{current.owner} (incident {current.incident_id or 'none'})"
+        )
+    if not may_move(current.state, SiteState.ACTIVE):
+        return current
+    return replace(current, state=SiteState.ACTIVE, updated_at=at)
+
+
+def is_promoted_by(current: Ownership, site: Site, incident_id: str) -> bool:
+    """Whether the incident has made `site` the owner: from then on there is only forward."""
+    return current.owned_by(site) and current.incident_id == incident_id
+
+
+def is_newer(record: Ownership, mirror: Ownership) -> bool:
+    """Whether `record` may replace `mirror`: a mirror never goes back."""
+    return (record.epoch, record.updated_at) > (mirror.epoch, mirror.updated_at)

@@ -1,0 +1,104 @@
+"""The readings that the monitor remembers, as they lie in the state table."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contract.sites import Site
+from contract.verdict import SignalState, Verdict
+from handlers.core.signals import Signal, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All signals of one moment and what they mean."""
+
+    at: datetime
+    owner: Site
+    epoch: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    signals: tuple[Signal, ...] = ()
+
+    def to_item(self) -> dict[str, Any]:
+        return {
+            "at": self.at.isoformat(),
+            "owner": self.owner.value,
+            "epoch": self.epoch,
+            "verdict": self.verdict.value,
+            "reasons": list(self.reasons),
+            "signals": [
+                {
+                    "signal": signal.source.value,
+                    "state": signal.state.value,
+                    "evidence": signal.evidence,
+                }
+                for signal in self.signals
+            ],
+        }
+
+    @classmethod
+    def from_item(cls, item: dict[str, Any]) -> "Reading":
+        return cls(
+            at=datetime.fromisoformat(item["at"]),
+            owner=Site(item["owner"]),
+            epoch=int(item["epoch"]),
+            verdict=Verdict(item["verdict"]),
+            reasons=tuple(item["reasons"]),
+            signals=tuple(
+                Signal(Source(raw["signal"]), SignalState(raw["state"]), raw["evidence"])
+                for raw in item["signals"]
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The item `readings` of the state table.
+
+    Args:
+        verdict: the decided verdict; None before the first reading.
+        since: when it began, ISO 8601.
+        last_alive_at: the newest proof that the owner ran, ISO 8601; "" if there is none.
+        version: grows with each write, for compare-and-set.
+    """
+
+    readings: tuple[Reading, ...] = ()
+    verdict: Verdict | None = None
+    since: str = ""
+    last_alive_at: str = ""
+    version: int = 0
+
+    def followed_by(
+        self, reading: Reading, verdict: Verdict, last_alive_at: str, *, keep: int
+    ) -> "Readings":
+        """The item after one more reading; only the last `keep` readings stay."""
+        same_owner = self.readings and self.readings[-1].epoch == reading.epoch
+        return Readings(
+            readings=(*self.readings, reading)[-keep:],
+            verdict=verdict,
+            since=self.since if verdict is self.verdict else reading.at.isoformat(),
+            last_alive_at=max(self.last_alive_at if same_owner else "", last_alive_at),
+            version=self.version + 1,
+        )
+
+    def to_item(self) -> dict[str, Any]:
+        return {
+            "readings": [reading.to_item() for reading in self.readings],
+            "verdict": "" if self.verdict is None else self.verdict.value,
+            "since": self.since,
+            "last_alive_at": self.last_alive_at,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_item(cls, item: dict[str, Any] | None) -> "Readings":
+        if item is None:
+            return cls()
+        return cls(
+            readings=tuple(Reading.from_item(raw) for raw in item["readings"]),
+            verdict=Verdict(item["verdict"]) if item["verdict"] else None,
+            since=item["since"],
+            last_alive_at=item["last_alive_at"],
+            version=int(item["version"]),
+        )

@@ -1,0 +1,99 @@
+"""What the signals of one reading mean, and when enough readings agree to act."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from contract.handler_config import Detection
+from contract.verdict import SignalState, Verdict
+from handlers.core.readings import Reading
+from handlers.core.signals import Signal, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The verdict of one reading."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict of the last readings together: the one that is published and acted upon."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+def assess(signals: Iterable[Signal]) -> Assessment:
+    """The truth table of one reading.
+
+    DOWN always needs the stale pulse, which alone proves the environment end to end, and one
+    further proof of another kind. What cannot be read is no proof: it never leads to DOWN. While
+    the environment's status cannot be read, a planned change cannot be ruled out, so that this
+    too stands against DOWN; a status call that a whole Region leaves unanswered does not.
+    """
+    by_source = {signal.source: signal for signal in signals}
+
+    def state(source: Source) -> SignalState:
+        found = by_source.get(source)
+        return SignalState.UNKNOWN if found is None else found.state
+
+    def because(*sources: Source) -> tuple[str, ...]:
+        return tuple(
+            f"{source}: {by_source[source].state} ({by_source[source].evidence})"
+            for source in sources
+            if source in by_source
+        )
+
+    if state(Source.ENVIRONMENT) is SignalState.PLANNED:
+        return Assessment(Verdict.PLANNED, because(Source.ENVIRONMENT))
+
+    proofs = [
+        source
+        for source, proof in (
+            (Source.REGION, SignalState.UNREACHABLE),
+            (Source.ENVIRONMENT, SignalState.BAD),
+            (Source.HEARTBEAT, SignalState.BAD),
+        )
+        if state(source) is proof
+    ]
+    planned_ruled_out = state(Source.ENVIRONMENT) is not SignalState.UNKNOWN
+    if state(Source.PULSE) is SignalState.BAD and proofs and planned_ruled_out:
+        return Assessment(Verdict.DOWN, because(Source.PULSE, *proofs))
+
+    if (
+        state(Source.SIGHT) is SignalState.UNREACHABLE
+        and state(Source.REGION) is not SignalState.GOOD
+    ):
+        return Assessment(Verdict.BLIND, because(Source.SIGHT, Source.REGION))
+
+    not_good = [source for source in Source if state(source) is not SignalState.GOOD]
+    if not not_good:
+        return Assessment(Verdict.HEALTHY, ())
+    return Assessment(Verdict.DEGRADED, because(*not_good))
+
+
+def decide(readings: Sequence[Reading], detection: Detection, now: datetime) -> Decision:
+    """N of M: DOWN only if the newest reading says so and enough recent ones agree.
+
+    Args:
+        readings: oldest first; only those of the newest one's owner and epoch count.
+        detection: N, M and the interval of readings.
+        now: readings far older than M intervals do not count: the monitor was away.
+    """
+    newest = readings[-1]
+    if newest.verdict is not Verdict.DOWN:
+        return Decision(newest.verdict, newest.reasons)
+    oldest = now - timedelta(seconds=2 * detection.window * detection.reading_seconds + 60)
+    window = [
+        reading
+        for reading in readings[-detection.window :]
+        if (reading.owner, reading.epoch) == (newest.owner, newest.epoch) and reading.at >= oldest
+    ]
+    down = sum(reading.verdict is Verdict.DOWN for reading in window)
+    if down >= detection.needed:
+        return Decision(Verdict.DOWN, newest.reasons)
+    waiting = f"DOWN in {down} reading(s); {detection.needed} of {detection.window} are needed"
+    return Decision(Verdict.DEGRADED, (waiting, *newest.reasons))

@@ -1,0 +1,164 @@
+"""Maps the captured configuration to the DR Region and creates the environment."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from contract import keys
+from contract.manifest import Manifest, ObjectSet
+from contract.sites import Site
+from contract.state import Step, epoch_of, incident_id_prefix
+from handlers.adapters import timeline
+from handlers.adapters.answers import AWS_ERRORS, is_missing
+from handlers.adapters.objects import Bucket
+from handlers.core import environment, startup
+from handlers.core.captured import Captured, CodeFile, code_files
+from handlers.core.errors import (
+    EnvironmentExistsError,
+    NoBackupError,
+    NoConfigurationError,
+    ObjectVersionMissingError,
+)
+from handlers.runtime import Event, Runtime, entry, required, site_in
+
+logger = logging.getLogger(__name__)
+
+
+def create_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
+    """Create the DR environment for `incident_id` from what was captured of `owner`.
+
+    An environment that an attempt at the same epoch made is used again. `backup` is what
+    choose-backup returned: its DAGs are held back in the new environment.
+
+    Raises:
+        NoConfigurationError: the configuration was never captured.
+        ObjectVersionMissingError: a file that the environment needs is not in the DR DAG bucket.
+        EnvironmentExistsError: an environment of that name exists and is not ours.
+    """
+    incident_id, owner = required(event, "incident_id"), site_in(event, "owner")
+    adopted = _adopted(runtime, incident_id)
+    if adopted:
+        return _answer(runtime, incident_id, {"adopted": True, "warnings": []})
+    found = runtime.backups().read(keys.captured_environment(owner))
+    if found is None:
+        raise NoConfigurationError(
+            f"the configuration of {runtime.config.place(owner).environment} was never captured; "
+            "the monitor does so once the environment and its pulse are good"
+        )
+    captured = Captured.from_json(found.body)
+    backup = required(event, "backup")
+    request = _request(runtime, incident_id, captured, backup)
+    client = runtime.clients.mwaa(runtime.config.dr.region)
+    try:
+        client.create_environment(**request.arguments)
+    except client.exceptions.ValidationException:
+        # A retry after a lost answer is told that the name is taken.
+        if not _adopted(runtime, incident_id):
+            raise
+    for warning in request.warnings:
+        logger.warning("%s", warning)
+    return _answer(
+        runtime,
+        incident_id,
+        {"adopted": False, "warnings": request.warnings, "captured_at": captured.captured_at},
+    )
+
+
+handler = entry(create_environment)
+
+
+def _answer(runtime: Runtime, incident_id: str, detail: dict[str, Any]) -> dict[str, Any]:
+    at, name = runtime.at(), runtime.config.dr.environment
+    body = {"environment": name, **detail}
+    timeline.add(runtime.state, incident_id, Step.ENVIRONMENT_REQUESTED, at, detail=body)
+    return {**body, "requested_at": at}
+
+
+def _adopted(runtime: Runtime, incident_id: str) -> bool:
+    """Whether the environment exists and is ours to use. Raises EnvironmentExistsError if not."""
+    place, name = runtime.config.dr, runtime.config.name
+    try:
+        found = runtime.clients.mwaa(place.region).get_environment(Name=place.environment)
+    except AWS_ERRORS as error:
+        if is_missing(error):
+            return False
+        raise
+    tags = found["Environment"].get("Tags", {})
+    prefix = incident_id_prefix(epoch_of(incident_id))
+    if environment.is_ours(tags, name=name, incident_prefix=prefix):
+        return True
+    raise EnvironmentExistsError(
+        f"environment {place.environment} exists in {place.region}, but no attempt of this epoch "
+        f"created it (tags {json.dumps(tags, sort_keys=True)}); delete it if it is not needed"
+    )
+
+
+def _request(
+    runtime: Runtime, incident_id: str, captured: Captured, backup: Mapping[str, Any]
+) -> environment.CreateRequest:
+    config = runtime.config
+    bucket = runtime.code(Site.DR)
+    versions = {
+        path: _version_in(bucket, path, version, captured.file(path))
+        for path, version in code_files(captured.environment).items()
+    }
+    users_script = b""
+    path = captured.environment.get("StartupScriptS3Path")
+    if path:
+        script = bucket.read(path, version=versions[path])
+        users_script = script.body if script else b""
+    body = startup.compose(_dag_ids(runtime.backups(), backup["key"]), users_script)
+    startup_path = f"mwaa-dr/startup-{incident_id}.sh"
+    startup_version = bucket.put_code(startup_path, body)
+    return environment.create_request(
+        captured.environment,
+        environment.Place(
+            name=config.dr.environment,
+            bucket_arn=config.names.bucket_arn(config.dr.dag_bucket),
+            execution_role_arn=config.target.execution_role_arn,
+            kms_key_arn=config.target.kms_key_arn,
+            subnet_ids=config.target.subnet_ids,
+            security_group_ids=config.target.security_group_ids,
+            options=config.target.options,
+            tags={**config.target.tags, **environment.our_tags(config.name, incident_id)},
+        ),
+        environment.Code(versions, startup_path, startup_version),
+        airflow_version=backup["airflow_version"],
+        primary_region=config.primary.region,
+    )
+
+
+def _version_in(bucket: Bucket, path: str, version: str, file: CodeFile | None) -> str:
+    """The id, in the DR DAG bucket, of the version of `path` that was captured.
+
+    Replication keeps version ids. An object that was copied in another way has another id, and is
+    known by its content.
+    """
+    if version and bucket.version_exists(path, version):
+        return version
+    for candidate, size in bucket.versions(path):
+        if file is None or not file.sha256:
+            break
+        if size == file.size and bucket.sha256(path, version=candidate)[0] == file.sha256:
+            return candidate
+    raise ObjectVersionMissingError(
+        f"s3://{bucket.name}/{path} lacks version {version or '(newest)'}, and no version there "
+        f"has the captured content (sha256 {file.sha256 if file and file.sha256 else 'unknown'}); "
+        "copy the file from the primary DAG bucket, by S3 Batch Replication if it is older than "
+        "the replication rule"
+    )
+
+
+def _dag_ids(bucket: Bucket, manifest_key: str) -> list[str]:
+    """Every DAG that the backup knows."""
+    manifest = bucket.read(manifest_key)
+    if manifest is None:
+        raise NoBackupError(f"s3://{bucket.name}/{manifest_key} is gone")
+    documents = Manifest.from_json(manifest.body).objects
+    name = next(item.key for item in documents if item.set is ObjectSet.ORACLE)
+    prefix = manifest_key.removesuffix(keys.MANIFEST)
+    oracle = bucket.read(f"{prefix}{name}")
+    if oracle is None:
+        raise NoBackupError(f"s3://{bucket.name}/{prefix}{name} is gone")
+    return [item["dag_id"] for item in json.loads(oracle.body)]

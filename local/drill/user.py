@@ -1,0 +1,125 @@
+"""What a user and an operator do to an environment: everything through MWAA's InvokeRestApi."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contract.names import RECOVERY_DAG_PREFIX
+from local.gateway.process import LocalAws
+
+REST_ERRORS = (ClientError, BotoCoreError)
+PAGE = 100
+
+
+def client(aws: LocalAws, service: str, region: str) -> Any:  # noqa: ANN401 - any service
+    """A boto3 client of the local AWS, apart from this process's own environment."""
+    environment = aws.environment
+    make: Any = boto3.client  # its types know each service by name only
+    return make(
+        service,
+        region_name=region,
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        config=Config(
+            connect_timeout=3,
+            read_timeout=15,
+            retries={"total_max_attempts": 2},
+            inject_host_prefix=False,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody with the web interface of one environment open."""
+
+    aws: LocalAws
+    region: str
+    environment: str
+    _mwaa: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_mwaa", client(self.aws, "mwaa", self.region))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """One REST call. Raises what boto3 raises."""
+        request: dict[str, Any] = {"Name": self.environment, "Method": method, "Path": path}
+        if body is not None:
+            request["Body"] = body
+        if query is not None:
+            request["QueryParameters"] = query
+        return self._mwaa.invoke_rest_api(**request).get("RestApiResponse") or {}
+
+    def status(self) -> str:
+        """The environment's status; empty while it does not exist or cannot be asked."""
+        try:
+            return self._mwaa.get_environment(Name=self.environment)["Environment"]["Status"]
+        except REST_ERRORS:
+            return ""
+
+    def dags(self) -> dict[str, dict[str, Any]]:
+        """Business DAGs that are parsed, by id."""
+        answer = self.call("GET", "/dags", query={"limit": PAGE})
+        return {
+            dag["dag_id"]: dag
+            for dag in answer.get("dags", [])
+            if not dag["dag_id"].startswith(RECOVERY_DAG_PREFIX)
+        }
+
+    def import_errors(self) -> list[str]:
+        answer = self.call("GET", "/importErrors")
+        return [item.get("stack_trace", "")[-500:] for item in answer.get("import_errors", [])]
+
+    def set_paused(self, dag_id: str, *, paused: bool) -> None:
+        self.call("PATCH", f"/dags/{dag_id}", {"is_paused": paused})
+
+    def add_variable(self, key: str, value: str) -> None:
+        self.call("POST", "/variables", {"key": key, "value": value})
+
+    def add_pool(self, name: str, slots: int) -> None:
+        self.call("POST", "/pools", {"name": name, "slots": slots})
+
+    def add_connection(self, connection: dict[str, Any]) -> None:
+        self.call("POST", "/connections", connection)
+
+    def trigger(self, dag_id: str, conf: dict[str, Any], note: str) -> None:
+        self.call("POST", f"/dags/{dag_id}/dagRuns", {"conf": conf, "note": note})
+
+    def unfinished_runs(self, started_by: datetime | None = None) -> list[str]:
+        """Business runs ("dag_id/run_id") that are queued or running.
+
+        Args:
+            started_by: leave out runs that fell due later.
+        """
+        answer = self.call(
+            "POST", "/dags/~/dagRuns/list", {"states": ["queued", "running"], "page_limit": PAGE}
+        )
+        return [
+            f"{run['dag_id']}/{run['dag_run_id']}"
+            for run in answer.get("dag_runs", [])
+            if not run["dag_id"].startswith(RECOVERY_DAG_PREFIX)
+            and (started_by is None or datetime.fromisoformat(_due(run)) <= started_by)
+        ]
+
+    def rerun(self, dag_id: str, run_id: str) -> None:
+        """Clear what failed in a run, so that it is done again."""
+        self.call(
+            "POST",
+            f"/dags/{dag_id}/clearTaskInstances",
+            {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True},
+        )
+
+
+def _due(run: dict[str, Any]) -> str:
+    return run.get("data_interval_end") or run["logical_date"]

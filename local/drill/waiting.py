@@ -1,0 +1,30 @@
+"""Waits with a limit, and says what was missing when the limit is reached."""
+
+import time
+from collections.abc import Callable
+
+
+class DrillError(Exception):
+    """The drill cannot go on; the message says what did not happen."""
+
+
+def wait_until(
+    what: str, done: Callable[[], object], *, seconds: float, every: float = 1.0,
+    missing: Callable[[], str] = str,
+) -> None:  # fmt: skip
+    """Wait until `done()` is true.
+
+    Args:
+        what: ends the sentence "it did not happen that ...".
+        missing: details for the error.
+
+    Raises:
+        DrillError: it did not come true within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise DrillError(
+                f"within {seconds:.0f} s it did not happen that {what}. {missing()}".strip()
+            )
+        time.sleep(every)

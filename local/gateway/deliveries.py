@@ -1,0 +1,229 @@
+"""Carries payloads to the targets of schedules, rules, alarms and topics, with retries."""
+
+import heapq
+import itertools
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.gateway.casing import to_boto_parameters
+from local.gateway.world import World
+
+log = logging.getLogger(__name__)
+_WORKERS = 8
+_MAX_BACKOFF = 60.0
+READ_SECONDS = 20.0
+"""Longer than any target needs to accept a payload; a lost Region costs a worker this long."""
+
+
+class UnsupportedTargetError(ValueError):
+    """The local AWS cannot deliver there; nothing is ever dropped in silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One payload on its way.
+
+    Args:
+        source: ARN of what sends it, for the log.
+        region: Region of the sender; while the sender's service is lost there, nothing leaves.
+        service: signing name of the sending service.
+        arn: the target.
+        payload: JSON text for it.
+        options: the rest of the target's definition.
+        max_attempts: attempts in all.
+        max_age: seconds after which it is given up.
+        dead_letter: ARN of an SQS queue for what was given up.
+        done: told about the end, with the error that ended it.
+    """
+
+    source: str
+    region: str
+    service: str
+    arn: str
+    payload: str
+    options: dict[str, Any] = field(default_factory=dict)
+    max_attempts: int = 5
+    max_age: float = 86_400
+    dead_letter: str | None = None
+    done: Callable[[Exception | None], None] | None = None
+    created: float = field(default_factory=time.time)
+
+
+def _lambda(world: World, region: str, delivery: Delivery) -> None:
+    world.clients.get("lambda", region, read_seconds=READ_SECONDS).invoke(
+        FunctionName=delivery.arn, InvocationType="Event", Payload=delivery.payload.encode()
+    )
+
+
+def _states(world: World, region: str, delivery: Delivery) -> None:
+    world.clients.get("stepfunctions", region, read_seconds=READ_SECONDS).start_execution(
+        stateMachineArn=delivery.arn, input=delivery.payload
+    )
+
+
+def _sns(world: World, region: str, delivery: Delivery) -> None:
+    subject = delivery.options.get("Subject")
+    world.clients.get("sns", region, read_seconds=READ_SECONDS).publish(
+        TopicArn=delivery.arn,
+        Message=delivery.payload,
+        **({"Subject": subject[:100]} if subject else {}),
+    )
+
+
+def _sqs(world: World, region: str, delivery: Delivery) -> None:
+    client = world.clients.get("sqs", region, read_seconds=READ_SECONDS)
+    group = delivery.options.get("SqsParameters", {}).get("MessageGroupId")
+    client.send_message(
+        QueueUrl=client.get_queue_url(QueueName=delivery.arn.rsplit(":", 1)[-1])["QueueUrl"],
+        MessageBody=delivery.payload,
+        **({"MessageGroupId": group} if group else {}),
+    )
+
+
+def _logs(world: World, region: str, delivery: Delivery) -> None:
+    client = world.clients.get("logs", region, read_seconds=READ_SECONDS)
+    group = delivery.arn.split(":log-group:", 1)[1].removesuffix(":*")
+    stream = f"{time.time_ns()}"
+    client.create_log_stream(logGroupName=group, logStreamName=stream)
+    client.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": int(time.time() * 1000), "message": delivery.payload}],
+    )
+
+
+def _bus(world: World, region: str, delivery: Delivery) -> None:
+    event = json.loads(delivery.payload)
+    parameters = delivery.options.get("EventBridgeParameters", {})
+    world.clients.get("events", region, read_seconds=READ_SECONDS).put_events(
+        Entries=[
+            {
+                "Source": event.get("source", parameters.get("Source")),
+                "DetailType": event.get("detail-type", parameters.get("DetailType")),
+                "Detail": json.dumps(event["detail"] if "source" in event else event),
+                "Resources": event.get("resources", []),
+                "EventBusName": delivery.arn,
+            }
+        ]
+    )
+
+
+def _universal(world: World, region: str, delivery: Delivery) -> None:
+    """`arn:aws:scheduler:::aws-sdk:<service>:<action>`: the payload is the call's input."""
+    service, action = delivery.arn.split(":aws-sdk:", 1)[1].split(":", 1)
+    client = world.clients.get(
+        {"sfn": "stepfunctions"}.get(service, service), region, read_seconds=READ_SECONDS
+    )
+    method, parameters = to_boto_parameters(client.meta, action, json.loads(delivery.payload))
+    getattr(client, method)(**parameters)
+
+
+_CARRIERS: dict[str, Callable[[World, str, Delivery], None]] = {
+    "lambda": _lambda,
+    "states": _states,
+    "sns": _sns,
+    "sqs": _sqs,
+    "logs": _logs,
+    "events": _bus,
+    "scheduler": _universal,
+}
+
+
+def _carrier(arn: str) -> Callable[[World, str, Delivery], None]:
+    service = (arn.split(":") + [""] * 3)[2]
+    carrier = _CARRIERS.get(service)
+    if carrier is None or (service == "events" and ":event-bus/" not in arn):
+        raise UnsupportedTargetError(
+            f"{arn}: the local AWS delivers to {', '.join(sorted(_CARRIERS))} only"
+        )
+    return carrier
+
+
+class Deliveries:
+    """A small pool that delivers, and retries what failed after 1, 2, 4 ... 60 seconds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="delivery")
+        self._later: list[tuple[float, int, Delivery, int]] = []
+        self._order = itertools.count()
+        self._lock = threading.Lock()
+        self.failed: deque[dict[str, Any]] = deque(maxlen=1000)
+
+    def submit(self, delivery: Delivery) -> None:
+        self._pool.submit(self._attempt, delivery, 1)
+
+    def tick(self) -> None:
+        """Start the retries that are due; called by the gateway's clock."""
+        due: list[tuple[Delivery, int]] = []
+        with self._lock:
+            while self._later and self._later[0][0] <= time.time():
+                _, _, delivery, attempt = heapq.heappop(self._later)
+                due.append((delivery, attempt))
+        for delivery, attempt in due:
+            self._pool.submit(self._attempt, delivery, attempt)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _attempt(self, delivery: Delivery, attempt: int) -> None:
+        outages = self._world.outages
+        if outages.suspended(delivery.region, delivery.service):
+            self._postpone(delivery, attempt, 1.0)  # a lost sender makes no attempts
+            return
+        try:
+            carrier = _carrier(delivery.arn)
+            place = delivery.arn.split(":")[3] or delivery.region
+            carrier(self._world, place, delivery)
+        except (ClientError, BotoCoreError, UnsupportedTargetError, ValueError, KeyError) as error:
+            self._failed(delivery, attempt, error)
+        except Exception as error:  # a worker must never die in silence
+            log.exception("delivery from %s to %s", delivery.source, delivery.arn)
+            self._failed(delivery, delivery.max_attempts, error)
+        else:
+            if delivery.done:
+                delivery.done(None)
+
+    def _failed(self, delivery: Delivery, attempt: int, error: Exception) -> None:
+        age = time.time() - delivery.created
+        final = isinstance(error, UnsupportedTargetError | ValueError | KeyError)
+        if not final and attempt < delivery.max_attempts and age < delivery.max_age:
+            self._postpone(delivery, attempt + 1, min(_MAX_BACKOFF, 2.0 ** (attempt - 1)))
+            return
+        log.warning("%s -> %s given up: %s", delivery.source, delivery.arn, error)
+        self.failed.append(
+            {
+                "time": time.time(),
+                "source": delivery.source,
+                "target": delivery.arn,
+                "attempts": attempt,
+                "error": str(error),
+            }
+        )
+        if delivery.dead_letter:
+            self.submit(
+                Delivery(
+                    source=delivery.source,
+                    region=delivery.region,
+                    service=delivery.service,
+                    arn=delivery.dead_letter,
+                    payload=delivery.payload,
+                )
+            )
+        if delivery.done:
+            delivery.done(error)
+
+    def _postpone(self, delivery: Delivery, attempt: int, seconds: float) -> None:
+        with self._lock:
+            heapq.heappush(
+                self._later, (time.time() + seconds, next(self._order), delivery, attempt)
+            )

@@ -1,0 +1,45 @@
+"""The emulator's own calls to AWS: what MWAA does with its service-linked role."""
+
+import os
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+CONFIG = Config(
+    connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 2}, inject_host_prefix=False
+)
+
+
+class Aws:
+    """Clients by service and Region, made once, for one endpoint."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._session: Any = boto3.Session(
+            aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", "local"),
+            aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "local"),
+        )
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str, region: str) -> Any:  # noqa: ANN401
+        with self._lock:
+            key = (service, region)
+            if key not in self._clients:
+                self._clients[key] = self._session.client(
+                    service, region_name=region, endpoint_url=self.endpoint, config=CONFIG
+                )
+            return self._clients[key]
+
+    def variables(self) -> dict[str, str]:
+        """How a process of an environment reaches the same AWS."""
+        credentials = self._session.get_credentials()
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": credentials.access_key if credentials else "",
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key if credentials else "",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }

@@ -1,0 +1,243 @@
+"""Alarms: each failure is noticed in a Region that survives it, and somebody is told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from contract import metrics
+from contract.objects import ObjectRole
+from contract.sites import Site
+from mwaa_dr_policy.graph import Resource, Stack
+from mwaa_dr_policy.kinds import (
+    ALARM,
+    BUCKET,
+    COMPOSITE_ALARM,
+    ENVIRONMENT,
+    STATE_MACHINE,
+    SUBSCRIPTION,
+    TABLE,
+    TOPIC,
+)
+from mwaa_dr_policy.options import BACKUP_BUCKETS, OTHER_STACK, RPO_MINUTES
+from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
+from mwaa_dr_policy.subjects import is_at, is_backup_bucket, is_for
+from mwaa_dr_policy.values import any_of, items, peek
+from mwaa_dr_policy.watch import Watch, faults
+
+_WITHIN = Option(
+    key="withinSeconds",
+    default=900,
+    description="How soon the alarm must fire after the last heartbeat: period times periods.",
+    schema={"type": "number", "minimum": 60},
+)
+_MEND = (
+    "Add a MetricAlarm in that Region with treatMissingData breaching, alarmActions with a topic "
+    "of that Region, and "
+)
+
+
+def _no_heartbeat_alarm(environment: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
+    def is_about(alarm: Resource, dimensions: Any) -> bool:  # noqa: ANN401
+        function = peek(dimensions, "Function")
+        name = peek(dimensions, "Environment")
+        return not (isinstance(function, str) and function != "Scheduler") and stack.mentions(
+            alarm, "dimensions", name, environment
+        )
+
+    yield from faults(
+        Watch(
+            namespace=metrics.AIRFLOW_NAMESPACE,
+            metric="SchedulerHeartbeat",
+            region=environment.region,
+            is_about=is_about,
+            falls=True,
+            within_seconds=settings[_WITHIN.key],
+        ),
+        stack,
+    )
+
+
+ENVIRONMENT_HEARTBEAT_ALARM = StackRule(
+    name="mwaa-dr-environment-heartbeat-alarm",
+    description="Each environment has an alarm on its SchedulerHeartbeat that silence fires.",
+    why=(
+        "A dead scheduler or a lost Region publishes no zeros but nothing at all, so an alarm "
+        "that ignores missing data stays green while no DAG runs."
+    ),
+    remedy=f"{_MEND}SchedulerHeartbeat of this environment (Sum less than 1).",
+    severity=Severity.CRITICAL,
+    types=(ENVIRONMENT,),
+    options=(_WITHIN, OTHER_STACK),
+    check=_no_heartbeat_alarm,
+)
+
+
+def _own_metric(metric: str, region: str, **wants: Any) -> Watch:  # noqa: ANN401
+    return Watch(namespace=metrics.NAMESPACE, metric=metric, region=region, **wants)
+
+
+def _is_dr_backup(bucket: Resource, _: Stack, settings: Settings) -> bool:
+    return is_backup_bucket(bucket, settings) and is_at(bucket, Site.DR)
+
+
+def _is_primary_backup(bucket: Resource, _: Stack, settings: Settings) -> bool:
+    return is_backup_bucket(bucket, settings) and is_at(bucket, Site.PRIMARY)
+
+
+def _no_backup_age_alarm(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
+    up_to = settings[RPO_MINUTES.key] * 60
+    watch = _own_metric(metrics.BACKUP_AGE_SECONDS, bucket.region, falls=False, up_to=up_to)
+    return faults(watch, stack)
+
+
+BACKUP_AGE_ALARM = StackRule(
+    name="mwaa-dr-backup-age-alarm",
+    description="The DR Region has an alarm on the age of the newest backup that silence fires.",
+    why=(
+        "Exports that fail for days cost nothing until the day of the failover: then the newest "
+        "backup is days old. The alarm must live where the backups are, and survive the primary."
+    ),
+    remedy=f"{_MEND}{metrics.NAMESPACE} {metrics.BACKUP_AGE_SECONDS} above the objective.",
+    severity=Severity.CRITICAL,
+    types=(BUCKET,),
+    options=(RPO_MINUTES, BACKUP_BUCKETS),
+    applies=_is_dr_backup,
+    check=_no_backup_age_alarm,
+)
+
+
+def _is_monitor_home(table: Resource, _: Stack, __: Settings) -> bool:
+    return is_for(table, ObjectRole.STATE)
+
+
+def _no_dead_man_alarm(table: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
+    watch = _own_metric(
+        metrics.PRIMARY_HEARTBEAT,
+        table.region,
+        falls=True,
+        within_seconds=settings[_WITHIN.key],
+    )
+    return faults(watch, stack)
+
+
+DEAD_MAN_ALARM = StackRule(
+    name="mwaa-dr-dead-man-alarm",
+    description="The DR Region has a dead-man alarm on PrimaryHeartbeat that silence fires.",
+    why=(
+        "An alarm in the primary Region dies with it; and if the monitor in the DR Region stops, "
+        "only an alarm that takes silence for bad news tells anybody."
+    ),
+    remedy=f"{_MEND}{metrics.NAMESPACE} {metrics.PRIMARY_HEARTBEAT} less than 1.",
+    severity=Severity.CRITICAL,
+    types=(TABLE,),
+    options=(_WITHIN,),
+    applies=_is_monitor_home,
+    check=_no_dead_man_alarm,
+)
+
+
+def _no_reverse_alarm(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
+    watch = _own_metric(
+        metrics.MONITOR_HEARTBEAT,
+        bucket.region,
+        falls=True,
+        within_seconds=settings[_WITHIN.key],
+    )
+    return faults(watch, stack)
+
+
+REVERSE_DEAD_MAN_ALARM = StackRule(
+    name="mwaa-dr-reverse-dead-man-alarm",
+    description="The primary Region has a dead-man alarm on the monitor that silence fires.",
+    why="If the DR Region is lost, nothing in it can say that nobody watches any more.",
+    remedy=f"{_MEND}{metrics.NAMESPACE} {metrics.MONITOR_HEARTBEAT} less than 1.",
+    severity=Severity.HIGH,
+    types=(BUCKET,),
+    options=(_WITHIN, BACKUP_BUCKETS),
+    applies=_is_primary_backup,
+    check=_no_reverse_alarm,
+)
+
+_METRICS = Option(
+    key="metrics",
+    default=["ExecutionsFailed", "ExecutionsTimedOut"],
+    description="Metrics of AWS/States that must each have an alarm.",
+    schema={"type": "array", "items": {"type": "string"}, "minItems": 1},
+)
+
+
+def _no_failure_alarm(machine: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
+    def is_about(alarm: Resource, dimensions: Any) -> bool:  # noqa: ANN401
+        arn = peek(dimensions, "StateMachineArn")
+        return stack.mentions(alarm, "dimensions", arn, machine)
+
+    for metric in settings[_METRICS.key]:
+        yield from faults(
+            Watch(
+                namespace="AWS/States",
+                metric=metric,
+                region=machine.region,
+                is_about=is_about,
+                falls=False,
+                # No execution, no data: silence is the good state here.
+                breaches_without_data=False,
+            ),
+            stack,
+        )
+
+
+STATE_MACHINE_FAILURE_ALARM = StackRule(
+    name="mwaa-dr-state-machine-failure-alarm",
+    description="Each state machine has alarms on its failed and timed-out executions.",
+    why="A recovery that stops half-way, or a monitor that fails each minute, needs a person now.",
+    remedy=(
+        "Add a MetricAlarm in that Region on AWS/States with the dimension StateMachineArn, "
+        "GreaterThanThreshold 0 and alarmActions with a topic of that Region."
+    ),
+    severity=Severity.CRITICAL,
+    types=(STATE_MACHINE,),
+    options=(_METRICS,),
+    check=_no_failure_alarm,
+)
+
+
+def _gets_alarms(topic: Resource, stack: Stack, _: Settings) -> bool:
+    return any_of(
+        [
+            (alarm, action)
+            for alarm in stack.of(ALARM, COMPOSITE_ALARM)
+            for action in items(alarm.props, "alarmActions")
+        ],
+        lambda pair: stack.mentions(pair[0], "alarmActions", pair[1], topic),
+    )
+
+
+def _unheard(topic: Resource, stack: Stack, _: Settings) -> Iterator[str]:
+    if not any_of(
+        stack.of(SUBSCRIPTION), lambda subscription: stack.refers(subscription, "topic", topic)
+    ):
+        yield "alarms go to this topic, and the program subscribes nobody to it"
+
+
+ALARM_SUBSCRIBED = StackRule(
+    name="mwaa-dr-alarm-subscribed",
+    description="A topic that gets alarms has a subscription.",
+    why="An alarm that reaches a topic without subscribers reaches nobody.",
+    remedy=(
+        "Add a TopicSubscription, or exclude the topic if somebody subscribes outside the program."
+    ),
+    severity=Severity.MEDIUM,
+    advisory=True,
+    types=(TOPIC,),
+    options=(OTHER_STACK,),
+    applies=_gets_alarms,
+    check=_unheard,
+)
+
+RULES = (
+    ENVIRONMENT_HEARTBEAT_ALARM,
+    BACKUP_AGE_ALARM,
+    DEAD_MAN_ALARM,
+    REVERSE_DEAD_MAN_ALARM,
+    STATE_MACHINE_FAILURE_ALARM,
+    ALARM_SUBSCRIBED,
+)

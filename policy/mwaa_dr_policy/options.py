@@ -1,0 +1,37 @@
+"""Configuration keys that several rules share."""
+
+from mwaa_dr_policy.rule import Option
+
+_NAMES = {"type": "array", "items": {"type": "string"}}
+
+OTHER_STACK = Option(
+    key="otherStack",
+    default="",
+    description=(
+        "File with the other Region's stack, as `pulumi stack export` writes it; relations that "
+        "span the two stacks are judged with it. Relative to the folder of the project."
+    ),
+    schema={"type": "string"},
+)
+BACKUP_BUCKETS = Option(
+    key="backupBuckets",
+    default=[],
+    description="Names of backup buckets that carry no tag `mwaa-dr:object` = `backups`.",
+    schema=_NAMES,
+)
+DAG_BUCKETS = Option(
+    key="dagBuckets",
+    default=[],
+    description=(
+        "Names of DAG buckets that no MWAA environment of the program loads from and that carry "
+        "no tag `mwaa-dr:object` = `dags`."
+    ),
+    schema=_NAMES,
+)
+RPO_MINUTES = Option(
+    key="rpoMinutes",
+    default=60,
+    description="The recovery point objective, in minutes.",
+    schema={"type": "number", "exclusiveMinimum": 0},
+)
+BUCKETS = (BACKUP_BUCKETS, DAG_BUCKETS, OTHER_STACK)

@@ -1,0 +1,227 @@
+"""Copies in the other Region: each precious bucket has one, whole, measured and in time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from contract.sites import Site
+from mwaa_dr_policy.graph import Resource, Stack
+from mwaa_dr_policy.kinds import BUCKET, BUCKET_REPLICATION, ENVIRONMENT
+from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, OTHER_STACK, RPO_MINUTES
+from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
+from mwaa_dr_policy.subjects import (
+    airflow_option,
+    backups_are_written_directly,
+    is_at,
+    is_backup_bucket,
+    is_dag_bucket,
+    is_precious,
+)
+from mwaa_dr_policy.values import UndecidedError, any_of, either, is_given, items, peek, read
+
+TIME_CONTROL_MINUTES = 15
+"""The only time limit that S3 Replication Time Control knows."""
+
+
+def _enabled_rules(config: Resource) -> list[Any]:
+    return [rule for rule in items(config.props, "rules") if read(rule, "status") == "Enabled"]
+
+
+def _copies_to(config: Resource, bucket: Resource, stack: Stack) -> bool:
+    return any_of(
+        _enabled_rules(config),
+        lambda rule: stack.mentions(config, "rules", peek(rule, "destination.bucket"), bucket),
+    )
+
+
+def _copies_from(config: Resource, bucket: Resource, stack: Stack) -> bool:
+    return bool(_enabled_rules(config)) and stack.refers(config, "bucket", bucket)
+
+
+def _name(rule: Any) -> str:  # noqa: ANN401
+    return f"replication rule {read(rule, 'id') or 'without an id'}"
+
+
+_PIPELINE = Option(
+    key="codeByPipeline",
+    default=False,
+    description="Whether a pipeline deploys the DAGs to both Regions, so that no rule copies them.",
+    schema={"type": "boolean"},
+)
+
+
+def _lonely(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
+    if settings[_PIPELINE.key] and is_dag_bucket(bucket, stack, settings):
+        return
+    copied = either(
+        lambda: any_of(
+            stack.of(BUCKET_REPLICATION),
+            lambda config: either(
+                lambda: _copies_from(config, bucket, stack),
+                lambda: _copies_to(config, bucket, stack),
+            ),
+        ),
+        lambda: any_of(
+            items(bucket.props, "replicationConfiguration.rules"),
+            lambda rule: read(rule, "status") == "Enabled",
+        ),
+    )
+    if copied:
+        return
+    if not stack.other_given and is_at(bucket, Site.DR):
+        raise UndecidedError(
+            "the stack of the primary Region declares its replication; give that stack's export "
+            f"as `{OTHER_STACK.key}`"
+        )
+    yield "no enabled replication rule copies it to or from another bucket"
+
+
+BUCKET_REPLICATED = StackRule(
+    name="mwaa-dr-bucket-replicated",
+    description="Backup and DAG buckets have a copy in another bucket, by an enabled rule.",
+    why=(
+        "What lies in one Region only is lost with it: without its DAGs the DR environment has "
+        "nothing to run, without a second copy of the backups it cannot go back."
+    ),
+    remedy=(
+        "Add a BucketReplicationConfig with an enabled rule from or to this bucket; if a pipeline "
+        "deploys code to both Regions, set `codeByPipeline`."
+    ),
+    severity=Severity.CRITICAL,
+    types=(BUCKET, ENVIRONMENT),
+    options=(_PIPELINE, *BUCKETS),
+    applies=is_precious,
+    check=_lonely,
+)
+
+
+def _unencrypted_only(config: Resource, _: Stack, __: Settings) -> Iterator[str]:
+    for rule in _enabled_rules(config):
+        selected = read(rule, "sourceSelectionCriteria.sseKmsEncryptedObjects.status")
+        if selected != "Enabled":
+            yield f"{_name(rule)} leaves out the objects that are encrypted with KMS"
+        elif not is_given(rule, "destination.encryptionConfiguration.replicaKmsKeyId"):
+            yield f"{_name(rule)} names no key for the copies"
+
+
+def _reads_precious(config: Resource, stack: Stack, settings: Settings) -> bool:
+    """Whether its source is a backup or DAG bucket, or is not declared at hand."""
+    for bucket in stack.of(BUCKET):
+        if stack.refers(config, "bucket", bucket):
+            return is_precious(bucket, stack, settings)
+    return True
+
+
+REPLICATION_COMPLETE = StackRule(
+    name="mwaa-dr-replication-complete",
+    description="Replication takes the objects that are encrypted with KMS along.",
+    why=(
+        "S3 leaves such objects out, without an error, unless the rule selects them and names a "
+        "key of the other Region: the copy stays empty."
+    ),
+    remedy=(
+        "Set sourceSelectionCriteria.sseKmsEncryptedObjects to Enabled and "
+        "destination.encryptionConfiguration.replicaKmsKeyId to a key of the destination's Region."
+    ),
+    severity=Severity.CRITICAL,
+    types=(BUCKET_REPLICATION,),
+    options=BUCKETS,
+    applies=_reads_precious,
+    check=_unencrypted_only,
+)
+
+
+def _unmeasured(config: Resource, _: Stack, __: Settings) -> Iterator[str]:
+    for rule in _enabled_rules(config):
+        if read(rule, "destination.metrics.status") != "Enabled":
+            yield f"{_name(rule)} publishes no metrics"
+
+
+REPLICATION_MEASURED = StackRule(
+    name="mwaa-dr-replication-measured",
+    description="Replication publishes its latency, its backlog and its failures.",
+    why=(
+        "Without metrics nobody sees a replication that stands still: a revoked key or a changed "
+        "role stops it in silence."
+    ),
+    remedy="Set destination.metrics.status to Enabled in each rule.",
+    severity=Severity.HIGH,
+    types=(BUCKET_REPLICATION,),
+    options=BUCKETS,
+    applies=_reads_precious,
+    check=_unmeasured,
+)
+
+_BEST_EFFORT = Option(
+    key="bestEffortMinutes",
+    default=1440,
+    description=(
+        "Recovery point objective from which replication without a time limit is accepted, in "
+        "minutes. S3 gives no bound for it."
+    ),
+    schema={"type": "number", "minimum": 0},
+)
+_EXPORT = Option(
+    key="exportMinutes",
+    default=0,
+    description=(
+        "Time between two backups, in minutes; 0 takes it from the option "
+        "`mwaa_dr.export_seconds` of the program's environment."
+    ),
+    schema={"type": "number", "minimum": 0},
+)
+
+
+def _carries_backups_out(config: Resource, stack: Stack, settings: Settings) -> bool:
+    """Whether the recovery point depends on it: it carries backups towards the DR Region."""
+    buckets = stack.of(BUCKET)
+    sources = [bucket for bucket in buckets if _copies_from(config, bucket, stack)]
+    targets = [bucket for bucket in buckets if _copies_to(config, bucket, stack)]
+    if not any_of([*sources, *targets], lambda bucket: is_backup_bucket(bucket, settings)):
+        return False
+    comes_back = either(
+        lambda: any_of(sources, lambda bucket: is_at(bucket, Site.DR)),
+        lambda: any_of(targets, lambda bucket: is_at(bucket, Site.PRIMARY)),
+        lambda: backups_are_written_directly(stack),
+    )
+    return not comes_back
+
+
+def _late(config: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
+    rpo = settings[RPO_MINUTES.key]
+    if rpo >= settings[_BEST_EFFORT.key]:
+        return
+    for rule in _enabled_rules(config):
+        if read(rule, "destination.replicationTime.status") != "Enabled":
+            yield f"{_name(rule)} has no time limit, and the objective is {rpo:g} minutes"
+    interval = settings[_EXPORT.key] or _export_minutes(stack)
+    if rpo < TIME_CONTROL_MINUTES + interval:
+        yield (
+            f"{TIME_CONTROL_MINUTES} minutes of replication after an interval of {interval:g} "
+            f"minutes cannot meet an objective of {rpo:g} minutes; write backups directly"
+        )
+
+
+def _export_minutes(stack: Stack) -> float:
+    seconds = [airflow_option(place, "export_seconds") for place in stack.of(ENVIRONMENT)]
+    return max((float(value) / 60 for value in seconds if value), default=0)
+
+
+REPLICATION_IN_TIME = StackRule(
+    name="mwaa-dr-replication-in-time",
+    description="Replication that carries backups to the DR Region meets the objective.",
+    why=(
+        "A backup counts from when it is in the DR Region. S3 promises that only with Replication "
+        "Time Control, and then within 15 minutes."
+    ),
+    remedy=(
+        "Set destination.replicationTime and destination.metrics with 15 minutes in each rule, or "
+        "use the copy mode `direct`."
+    ),
+    severity=Severity.HIGH,
+    types=(BUCKET_REPLICATION,),
+    options=(RPO_MINUTES, _BEST_EFFORT, _EXPORT, BACKUP_BUCKETS, OTHER_STACK),
+    applies=_carries_backups_out,
+    check=_late,
+)
+
+RULES = (BUCKET_REPLICATED, REPLICATION_COMPLETE, REPLICATION_MEASURED, REPLICATION_IN_TIME)

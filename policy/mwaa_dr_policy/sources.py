@@ -1,0 +1,169 @@
+"""Turns what the engine or an exported state says of resources into `graph.Resource`.
+
+The engine gives the inputs of each resource first, one by one, and the outputs of all of them last.
+In a preview an output that the program did not set looks like one that the provider will compute:
+both are unknown. So the inputs are remembered, and an unknown output that could have been an input
+and was not given is taken for what it is: not set.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pulumi_policy import PolicyResource, ResourceValidationArgs
+from pulumi_policy.proxy import UnknownValueError
+
+from mwaa_dr_policy.graph import Resource
+from mwaa_dr_policy.values import Unknown
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key with which Pulumi marks secrets, assets and other special maps in a state file."""
+
+_UNKNOWN_IN_STATE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+_COMPUTED = frozenset({"arn", "id"})
+"""Outputs that no program can give; unknown they stay unknown."""
+
+_inputs: dict[str, Mapping[str, Any]] = {}
+"""By URN; the engine starts a process of the pack for each preview and each update."""
+
+
+def remember(args: ResourceValidationArgs) -> None:
+    """Keep a resource's inputs for the rules of the stack."""
+    _inputs[args.urn] = args.props
+
+
+def of_resource(args: ResourceValidationArgs) -> Resource:
+    """The resource that a rule of one resource is asked about, with its inputs."""
+    return Resource(
+        type=_type(args.resource_type),
+        name=args.name,
+        urn=args.urn,
+        props=_plain(args.props, args.name),
+        protect=args.opts.protect,
+        provider_region=_provider_region(args),
+    )
+
+
+def of_stack(resources: Iterable[PolicyResource]) -> list[Resource]:
+    """The resources that a rule of a stack is asked about, with their outputs."""
+    return [
+        Resource(
+            type=_type(resource.resource_type),
+            name=resource.name,
+            urn=resource.urn,
+            props=_with_inputs(resource),
+            protect=resource.opts.protect,
+            provider_region=_provider_region(resource),
+            links={
+                prop: tuple(source.urn for source in sources)
+                for prop, sources in resource.property_dependencies.items()
+            },
+        )
+        for resource in resources
+    ]
+
+
+def of_export(path: str) -> list[Resource]:
+    """The resources in a file that `pulumi stack export` wrote.
+
+    Raises:
+        ValueError: the file is missing or is no such export.
+    """
+    file = Path(path)
+    try:
+        return _read_export(file, file.stat().st_mtime_ns)
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"otherStack: {path!r} is not an exported stack ({error!r}); write it with "
+            "`pulumi stack export --stack STACK --file FILE` and give a path that is absolute or "
+            "relative to the folder of the project"
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _read_export(file: Path, _changed_at: int) -> list[Resource]:
+    """Read once per content: each rule asks for it."""
+    states = [
+        state for state in json.loads(file.read_text())["deployment"]["resources"]
+        if not state.get("delete")
+    ]  # fmt: skip
+    regions = {
+        f"{state['urn']}::{state.get('id', '')}": state.get("inputs", {}).get("region")
+        for state in states
+        if state["type"].startswith("pulumi:providers:")
+    }
+    return [
+        Resource(
+            type=_type(state["type"]),
+            name=(name := state["urn"].rsplit("::", 1)[-1]),
+            urn=state["urn"],
+            props=_plain(state.get("outputs") or state.get("inputs") or {}, name),
+            protect=bool(state.get("protect")),
+            provider_region=regions.get(state.get("provider", "")),
+            links={
+                prop: tuple(urns or ())
+                for prop, urns in (state.get("propertyDependencies") or {}).items()
+            },
+        )
+        for state in states
+    ]
+
+
+def _with_inputs(resource: PolicyResource) -> dict[str, Any]:
+    """The outputs; where one is not known whole, the input, if there is one."""
+    outputs = _plain(resource.props, resource.name)
+    if resource.urn not in _inputs:
+        return outputs
+    inputs = _plain(_inputs[resource.urn], resource.name)
+    known = {key: value for key, value in outputs.items() if not _has_unknown(value)}
+    computed = {key: outputs[key] for key in _COMPUTED & outputs.keys() - known.keys()}
+    return {**inputs, **computed, **known}
+
+
+def _has_unknown(value: Any) -> bool:  # noqa: ANN401
+    if isinstance(value, Mapping):
+        return any(_has_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_unknown(item) for item in value)
+    return isinstance(value, Unknown)
+
+
+def _type(token: str) -> str:
+    """Without the `V2` of the S3 types' former names."""
+    module, _, kind = token.rpartition(":")
+    if module.startswith("aws:s3/") and module.endswith("V2") and kind.endswith("V2"):
+        return f"{module[:-2]}:{kind[:-2]}"
+    return token
+
+
+def _provider_region(resource: ResourceValidationArgs | PolicyResource) -> str | Unknown | None:
+    if resource.provider is None:
+        return None
+    return _item(resource.provider.props, "region", resource.provider.name, "region")
+
+
+def _plain(value: Any, owner: str, path: str = "") -> Any:  # noqa: ANN401
+    """`value` without proxies and with an `Unknown` for each unknown in it."""
+    if isinstance(value, Mapping):
+        if _SIGNATURE in value:
+            return Unknown(f"{path} of {owner} is a secret or an asset")
+        return {key: _item(value, key, owner, f"{path}.{key}".lstrip(".")) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_item(value, index, owner, f"{path}[{index}]") for index in range(len(value))]
+    if value == _UNKNOWN_IN_STATE:
+        return Unknown(f"{path} of {owner} is not known yet")
+    return value
+
+
+def _item(container: Any, key: str | int, owner: str, path: str) -> Any:  # noqa: ANN401
+    try:
+        value = container[key]
+    except UnknownValueError:
+        return Unknown(f"{path} of {owner} is not known yet")
+    except (KeyError, IndexError):
+        return None
+    return _plain(value, owner, path)

@@ -1,0 +1,172 @@
+"""What the roles may do: every grant is mapped, and nothing is written on a wildcard."""
+
+import json
+from functools import cache
+
+import pytest
+from program_run import ACCOUNT, run_program, settings_of
+
+from components.base import Place
+from components.grants import DrKeys, granted
+from components.iam import Statement
+from components.machines import statements
+from components.settings import parse
+from contract.functions import FUNCTIONS, Grant
+from contract.names import Names
+from contract.sites import Site
+
+STACKS = ("primary", "dr")
+NAMES = Names("analytics", ACCOUNT)
+NO_RESOURCE = {
+    *("cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:PutMetricData"),
+    *("airflow:ListEnvironments", "sts:GetCallerIdentity"),
+    *("s3:GetAccountPublicAccessBlock", "logs:DescribeLogGroups"),
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+    *("xray:GetSamplingRules", "xray:GetSamplingTargets"),
+    *("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),
+    *("ec2:DescribeVpcs", "ec2:DescribeRouteTables"),
+    *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery"),
+    *("logs:DeleteLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy"),
+    "logs:DescribeResourcePolicies",
+}
+"""Actions that IAM cannot restrict to a resource (service authorization reference)."""
+READS = ("Get", "List", "Describe")
+
+
+@cache
+def role_statements(stack):
+    """(role, statement) for each inline policy of a stack."""
+    return [
+        (policy.inputs["role"], statement)
+        for policy in run_program(stack).of("RolePolicy")
+        for statement in json.loads(policy.inputs["policy"])["Statement"]
+    ]
+
+
+def of_role(stack, role):
+    return [statement for name, statement in role_statements(stack) if name == role]
+
+
+def allowed(stack, role, action):
+    """Resources on which a role may do exactly `action`."""
+    return {
+        resource
+        for statement in of_role(stack, role)
+        if action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_wildcard_resource_only_takes_actions_that_have_no_resource(stack):
+    for role, statement in role_statements(stack):
+        if "*" in statement["Resource"]:
+            assert set(statement["Action"]) <= NO_RESOURCE, role
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_role_writes_with_a_wildcard_action(stack):
+    for role, statement in role_statements(stack):
+        for action in statement["Action"]:
+            verb = action.partition(":")[2]
+            assert "*" not in action or verb.startswith(READS), f"{role}: {action}"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_role_is_passed_only_by_its_arn_and_only_to_airflow(stack):
+    for role, statement in role_statements(stack):
+        if "iam:PassRole" in statement["Action"]:
+            assert statement["Resource"] == [f"arn:aws:iam::{ACCOUNT}:role/analytics-dr-execution"]
+            assert statement["Condition"] == {
+                "StringEquals": {"iam:PassedToService": "airflow.amazonaws.com"}
+            }
+            assert role == "analytics-dr-create-environment"
+
+
+@pytest.mark.parametrize("grant", Grant)
+def test_every_grant_means_statements(grant):
+    place = Place(parse(settings_of("dr")), Site.DR)
+    found = granted(grant, place, DrKeys(data="data-arn", seal="seal-arn"))
+    assert found.access
+    assert all(isinstance(one, Statement) for one in (*found.access, *found.keys))
+
+
+@pytest.mark.parametrize("spec", FUNCTIONS, ids=lambda spec: spec.step)
+def test_a_function_may_do_what_its_grants_say_and_no_more(spec):
+    place = Place(parse(settings_of("dr")), Site.DR)
+    keys = DrKeys(data="data-arn", seal="seal-arn")
+    meant = {
+        action
+        for grant in spec.grants
+        for one in (*granted(grant, place, keys).access, *granted(grant, place, keys).keys)
+        for action in one.actions
+    }
+    own = {"logs:CreateLogStream", "logs:PutLogEvents", "kms:Decrypt", "kms:DescribeKey"}
+    tracing = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    role = NAMES.role(Site.DR, spec.step)
+    found = {action for one in of_role("dr", role) for action in one["Action"]}
+    assert found == meant | own | tracing
+
+
+def test_only_the_recovery_writes_control_objects_at_both_sites():
+    role = NAMES.role(Site.DR, "send-order")
+    assert {f"{NAMES.bucket_arn(NAMES.backup_bucket(site))}/control/*" for site in Site} == (
+        allowed("dr", role, "s3:PutObject")
+    )
+
+
+def test_the_primary_key_is_meant_by_alias_in_its_own_region():
+    for statement in of_role("dr", NAMES.role(Site.DR, "send-order")):
+        if any(":kms:us-east-1:" in one for one in statement["Resource"]):
+            assert statement["Condition"] == {
+                "ForAnyValue:StringEquals": {"kms:ResourceAliases": NAMES.data_alias(Site.PRIMARY)}
+            }
+            return
+    pytest.fail("no statement about the key in the primary Region")
+
+
+def test_the_primary_environment_writes_backups_into_the_dr_bucket_only_under_its_own_prefix():
+    bucket = NAMES.bucket_arn(NAMES.backup_bucket(Site.DR))
+    assert allowed("primary", "analytics-primary-execution", "s3:PutObject") == {
+        f"{bucket}/backups/primary/*",
+        f"{bucket}/control/pulse/primary.json",
+        f"{bucket}/control/acks/primary/*.json",
+    }
+
+
+def test_the_dr_environment_needs_no_other_region():
+    for statement in of_role("dr", "analytics-dr-execution"):
+        for resource in statement["Resource"]:
+            assert "us-east-1" not in resource
+            assert "analytics-primary-" not in resource
+
+
+def test_no_environment_may_delete_a_backup():
+    for stack in STACKS:
+        for _, statement in role_statements(stack):
+            assert not any(action.startswith("s3:Delete") for action in statement["Action"])
+
+
+def test_a_machine_may_only_call_what_its_definition_names():
+    function = "arn:aws:lambda:us-west-2:123456789012:function:analytics-dr-assess"
+    found = statements({"States": {"A": {"Parameters": {"FunctionName": function}}}})
+    calls = [one for one in found if "lambda:InvokeFunction" in one.actions]
+    assert [one.resources for one in calls] == [(function,)]
+    assert not any("states:StartExecution" in one.actions for one in found)
+
+
+def test_the_monitor_may_start_only_the_recovery():
+    role = NAMES.role(Site.DR, "monitor-machine")
+    assert allowed("dr", role, "states:StartExecution") == {
+        NAMES.state_machine_arn("recovery", "us-west-2")
+    }
+
+
+def test_services_assume_roles_only_for_this_account_where_they_say_for_whom():
+    silent = {"lambda.amazonaws.com", "s3.amazonaws.com"}
+    for stack in STACKS:
+        for role in run_program(stack).of("Role"):
+            (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+            if set(statement["Principal"]["Service"]) & silent:
+                continue
+            assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}

@@ -1,0 +1,233 @@
+"""The settings: what is refused, with which words, and that all problems come at once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from program_run import settings_of
+
+from components.settings import SettingsError, parse
+from components.settings.checks import EXPORT_SECONDS, REPLICATION_SECONDS
+from components.settings.tree import STRATEGIES
+from components.strategies import STRATEGIES as DEPLOYABLE
+from contract.sites import Site
+
+LEAST = {
+    "name": "acme",
+    "account": "123456789012",
+    "strategy": "backup-restore",
+    "primaryRegion": "us-east-1",
+    "drRegion": "us-west-2",
+    "witnessRegion": "eu-west-1",
+    "environment": {"airflowVersion": "2.10.3"},
+}
+
+
+def changed(path, value):
+    """The least settings with one value changed, added or (None) taken away."""
+    top, _, rest = path.partition(".")
+    settings = {key: dict(item) if isinstance(item, dict) else item for key, item in LEAST.items()}
+    node, key = settings, top
+    while rest:
+        node = node.setdefault(key, {})
+        key, _, rest = rest.partition(".")
+    if value is None:
+        node.pop(key)
+    else:
+        node[key] = value
+    return settings
+
+
+def refusal(settings):
+    with pytest.raises(SettingsError) as caught:
+        parse(settings)
+    return caught.value.problems
+
+
+def test_the_least_settings_are_enough():
+    settings = parse(LEAST)
+    assert settings.region(Site.PRIMARY) == "us-east-1"
+    assert settings.region(Site.DR) == "us-west-2"
+    assert settings.recovery.automatic is True
+
+
+def test_both_stack_files_hold_the_same_settings():
+    assert settings_of("primary") == settings_of("dr")
+    parse(settings_of("dr"))
+
+
+def test_what_settings_allow_is_what_can_be_deployed():
+    assert set(STRATEGIES) == set(DEPLOYABLE)
+
+
+def test_settings_are_frozen():
+    settings = parse(LEAST)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("name", "Acme", "mwaa-dr:name: 'Acme' is not allowed; use 2 to 20 lower-case"),
+        ("name", None, "mwaa-dr:name: is missing; give 2 to 20 lower-case letters"),
+        ("account", 123456789012, "use the account's twelve digits, in quotes"),
+        ("account", "1234", "mwaa-dr:account: '1234' is not allowed"),
+        ("strategy", "active-passive", "'active-passive' is not allowed; use backup-restore"),
+        ("drRegion", "oregon", "mwaa-dr:drRegion: 'oregon' is not allowed; use a Region like"),
+        ("environment", None, "mwaa-dr:environment: is missing; give at least airflowVersion"),
+        ("environment.airflowVersion", "latest", "use a version that MWAA can create"),
+        ("environment.environmentClass", "mw1.huge", "'mw1.huge' is not allowed; use one of mw1"),
+        ("environment.schedulers", 6, "environment.schedulers: 6 is not allowed; use 2 to 5"),
+        ("environment.schedulers", "3", "environment.schedulers: '3' is not allowed"),
+        ("environment.schedulers", 1, "1 is not allowed with mw1.small; use 2 to 5"),
+        (
+            "environment.environmentClass",
+            "mw1.micro",
+            "schedulers: 2 is not allowed with mw1.micro",
+        ),
+        (
+            "environment.minWorkers",
+            11,
+            "minWorkers: 11 is not allowed; use at most 10 (maxWorkers)",
+        ),
+        (
+            "environment.webserverAccessMode",
+            "PUBLIC_AND_PRIVATE",
+            "is not allowed before Airflow 3.2 (airflowVersion is 2.10.3)",
+        ),
+        ("environment.weeklyMaintenanceWindowStart", "SUN:3:15", "use DAY:HH:MM in UTC"),
+        ("environment.pluginsS3Path", "plugins.zip", "goes with pluginsS3ObjectVersion"),
+        (
+            "environment.airflowConfigurationOptions",
+            {"mwaa_dr.site": "secret"},
+            "['mwaa_dr.site'] is not allowed; use Airflow options like",
+        ),
+        ("recovery.airflowOptions", {"core": "x"}, "recovery.airflowOptions.core"),
+        ("environment.logging.task", "INFOO", "use CRITICAL, ERROR, WARNING, INFO, DEBUG or OFF"),
+        ("environment.logging.tasks", "INFO", "valid keys are dagProcessing, scheduler, task"),
+        ("network.primary", {}, "network.primary: give either subnetIds and securityGroupIds, or"),
+        ("network.dr", {"vpcCidr": "8.8.0.0/16"}, "use a private IPv4 range of /16 to /24"),
+        ("network.dr", {"vpcCidr": "10.1.0.0/26"}, "'10.1.0.0/26' is not allowed"),
+        ("network.dr", {"subnetIds": ["a"], "securityGroupIds": ["g"]}, "['a'] is not allowed; gi"),
+        ("network.dr", {"subnetIds": ["a", "b"]}, "securityGroupIds: is missing; give 1 to 5"),
+        ("backup.intervalSeconds", 5, "backup.intervalSeconds: 5 is not allowed; use 10 to 86400"),
+        ("backup.copyMode", "both", "backup.copyMode: 'both' is not allowed; use direct or repl"),
+        ("backup.copyMode", "replicate", "rpoMinutes: 15 cannot be kept: backup.copyMode replicat"),
+        ("backup.allowDeletion", "yes", "backup.allowDeletion: 'yes' is not allowed"),
+        ("backup.schedule", "x", "no such key; valid keys are allowDeletion, copyMode, interval"),
+        ("objectives.rpoMinutes", 5, "intervalSeconds 300 and 60 s of export need at least 6"),
+        ("detection.readingSeconds", 7, "7 is not allowed; use 5, 6, 10, 12, 15, 20, 30 or 60"),
+        ("detection.needed", 4, "detection.needed: 4 is not allowed; use at most 3"),
+        ("detection.pulseSeconds", 119, "pulseSeconds: 119 is not allowed; use at least 120"),
+        ("detection.backupSeconds", 599, "backupSeconds: 599 is not allowed; use at least 600"),
+        ("detection.backupSeconds", 901, "backupSeconds: 901 is not allowed; use at most 900"),
+        ("detection", {"probeSeconds": 6, "readingSeconds": 6}, "use less than 6"),
+        ("recovery.fenceSeconds", 60, "recovery.fenceSeconds: 60 is not allowed; use at least 120"),
+        ("recovery.inFlight", "kill", "'kill' is not allowed; use fail, rerun or keep"),
+        ("witnessRegion", "us-east-1", "use a Region other than primaryRegion"),
+        ("witnessRegion", "us-west-2", "use a Region other than drRegion"),
+        ("primaryRegion", "us-gov-west-1", "is not allowed in aws; it is in aws-us-gov"),
+        ("partition", "aws-cn", "primaryRegion: 'us-east-1' is not allowed in aws-cn"),
+        ("notifications", [{"protocol": "fax", "endpoint": "123"}], "notifications.0.protocol"),
+        ("notifications", [{"protocol": "email", "endpoint": "me"}], "use a mail address"),
+        ("notifications", [{"protocol": "https", "endpoint": "ftp://x"}], "that starts with https"),
+        ("tags", {"aws:x": "1"}, "tags: 'aws:x' is not allowed"),
+        ("tags", {"mwaa-dr:object": "1"}, "are reserved"),
+        ("permissionsBoundary", "boundary", "use the ARN of a policy"),
+        ("strategi", "x", "mwaa-dr:strategi: no such key; valid keys are account, agent, backup"),
+    ],
+)
+def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(path, value, message):
+    problems = refusal(changed(path, value))
+    assert any(message in problem for problem in problems), problems
+    assert all(problem.startswith("mwaa-dr:") for problem in problems)
+
+
+def test_every_problem_is_in_one_error():
+    problems = refusal(
+        {
+            **LEAST,
+            "strategy": "active-passive",
+            "witnessRegion": "us-east-1",
+            "surprise": 1,
+            "detection": {"readingSeconds": 7, "needed": 9},
+            "notifications": [{"protocol": "fax", "endpoint": "123"}],
+            "tags": {"aws:x": "1"},
+        }
+    )
+    for key in (
+        *("strategy", "witnessRegion", "surprise", "detection.readingSeconds"),
+        *("detection.needed", "notifications.0.protocol", "tags"),
+    ):
+        assert sum(problem.startswith(f"mwaa-dr:{key}:") for problem in problems) == 1, key
+
+
+def test_a_rule_about_a_refused_value_is_left_out():
+    problems = refusal(changed("detection", {"needed": "many", "window": 1}))
+    assert len(problems) == 1
+
+
+def test_values_of_options_are_never_shown():
+    problems = refusal(
+        changed("environment.airflowConfigurationOptions", {"mwaa_dr.name": "hunter2"})
+    )
+    assert not any("hunter2" in problem for problem in problems)
+
+
+def test_numbers_and_truth_values_are_options_too():
+    options = {"core.parallelism": 32, "core.load_examples": False, "email.from": "x"}
+    settings = parse(changed("environment.airflowConfigurationOptions", options))
+    assert settings.environment.airflow_configuration_options == {
+        "core.parallelism": "32",
+        "core.load_examples": "False",
+        "email.from": "x",
+    }
+
+
+def test_both_sites_may_be_in_one_region():
+    assert parse({**LEAST, "drRegion": "us-east-1"}).region(Site.DR) == "us-east-1"
+
+
+@given(
+    mode=st.sampled_from(["direct", "replicate"]),
+    interval=st.integers(10, 86_400),
+    rpo=st.floats(0.5, 3000),
+    stale=st.integers(20, 604_800),
+)
+def test_an_accepted_recovery_point_is_reachable_and_alarmed_in_time(mode, interval, rpo, stale):
+    raw = {
+        **LEAST,
+        "backup": {"intervalSeconds": interval, "copyMode": mode},
+        "objectives": {"rpoMinutes": rpo},
+        "detection": {"backupSeconds": stale},
+    }
+    transit = REPLICATION_SECONDS if mode == "replicate" else EXPORT_SECONDS
+    fits = interval + transit <= rpo * 60 and 2 * interval <= stale <= rpo * 60
+    if fits:
+        parse(raw)
+    else:
+        refusal(raw)
+
+
+@given(agent=st.integers(5, 300), pulse=st.integers(10, 3600), fence=st.integers(10, 3600))
+def test_an_agent_always_has_two_chances(agent, pulse, fence):
+    raw = {
+        **LEAST,
+        "agent": {"intervalSeconds": agent},
+        "detection": {"pulseSeconds": pulse},
+        "recovery": {"fenceSeconds": fence},
+    }
+    if min(pulse, fence) >= 2 * agent:
+        parse(raw)
+    else:
+        assert len(refusal(raw)) == (pulse < 2 * agent) + (fence < 2 * agent)
+
+
+@given(primary=st.sampled_from("abc"), dr=st.sampled_from("abc"), witness=st.sampled_from("abc"))
+def test_the_witness_never_shares_a_region_with_a_site(primary, dr, witness):
+    regions = {"primaryRegion": primary, "drRegion": dr, "witnessRegion": witness}
+    raw = {**LEAST, **{key: f"eu-{letter}est-1" for key, letter in regions.items()}}
+    if witness in (primary, dr):
+        refusal(raw)
+    else:
+        parse(raw)

@@ -1,0 +1,46 @@
+"""An installation on moto in this process."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from handlers.adapters.clients import Clients
+from handlers.runtime import Runtime
+from tests.handlers.installation import CONFIG, REGIONS, Clock, Installation, prepare
+
+
+def set_fake_credentials(patch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        patch.delenv(name, raising=False)
+    patch.setenv("AWS_ACCESS_KEY_ID", "test")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+@pytest.fixture(autouse=True)
+def fake_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_fake_credentials(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def made_clients() -> dict[tuple[str, str, bool], object]:
+    """Making a client takes 50 ms, and moto answers those that were made before it began."""
+    with pytest.MonkeyPatch.context() as patch:
+        set_fake_credentials(patch)
+        clients = Clients(2.0)
+        for region in (*REGIONS.values(), CONFIG.witness_region):
+            for probe in (True, False):
+                clients.s3(region, probe=probe)
+                clients.cloudwatch(region, probe=probe)
+            clients.sts(region, probe=True)
+        for make in (clients.dynamodb, clients.sns, clients.events):
+            make(CONFIG.dr.region)
+        return dict(clients._made)
+
+
+@pytest.fixture
+def installation(made_clients: dict) -> Iterator[Installation]:
+    with mock_aws():
+        clock, clients = Clock(), Clients(2.0)
+        clients._made.update(made_clients)
+        yield prepare(Installation(Runtime(CONFIG, clients, now=clock), clock))

@@ -1,0 +1,69 @@
+"""An MWAA without Airflow, told by a file what becomes of the environments it is asked to create."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+CREATED = "created-status"
+"""File below the emulator's folder: the status that a created environment ends up with."""
+
+
+class MwaaDouble:
+    """What `local.gateway.mwaa.Environments` asks for."""
+
+    def __init__(self, root: Path, endpoint: str, account: str) -> None:
+        del endpoint
+        self._root, self._account = root, account
+        self._made: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def handle(
+        self, region: str, method: str, path: str, query: str, body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        del query
+        key = (region, path.rsplit("/", 1)[-1])
+        if path == "/environments":
+            return _answer(
+                {"Environments": sorted(name for at, name in self._made if at == region)}
+            )
+        if path.startswith("/restapi/"):
+            return _answer({"RestApiStatusCode": 200, "RestApiResponse": {}})
+        if method == "PUT":
+            if key in self._made:
+                return _error(400, "ValidationException", f"{key[1]} already exists")
+            arn = f"arn:aws:airflow:{region}:{self._account}:environment/{key[1]}"
+            self._made[key] = {**json.loads(body), "Arn": arn, "CreatedAt": time.time()}
+            return _answer({"Arn": arn})
+        if method == "DELETE":
+            self._made.pop(key, None)
+            return _answer({})
+        if key not in self._made:
+            return _error(404, "ResourceNotFoundException", f"{key[1]} not found")
+        return _answer({"Environment": self._shown(*key)})
+
+    def _shown(self, region: str, name: str) -> dict[str, Any]:
+        made = self._made[region, name]
+        young = time.time() - made["CreatedAt"] < 3
+        status = "CREATING" if young else (self._root / f"{CREATED}-{name}").read_text()
+        return {**made, "Name": name, "Status": status}
+
+    def lose_region(self, region: str) -> None:
+        del region
+
+    def restore_region(self, region: str) -> None:
+        del region
+
+    def describe(self) -> list[dict[str, Any]]:
+        return [{"region": region, "name": name} for region, name in self._made]
+
+    def close(self) -> None:
+        self._made.clear()
+
+
+def _answer(body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+
+
+def _error(code: int, kind: str, message: str) -> tuple[int, dict[str, str], bytes]:
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": kind}
+    return code, headers, json.dumps({"message": message}).encode()

@@ -1,0 +1,156 @@
+"""Orders to an agent and its answers, against moto; the agent is played by the test."""
+
+from datetime import timedelta
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from contract import keys
+from contract.orders import Ack, Order, OrderKind, OrderStatus
+from contract.sites import Site
+from handlers.core.errors import (
+    BackupRefusedError,
+    OrderFailedError,
+    OrderOverdueError,
+    RequestError,
+)
+from handlers.order_status import order_status
+from handlers.send_order import send_order
+from tests.handlers.installation import Installation
+from tests.handlers.test_incident_steps import FIRST, incident, opened
+
+PAUSE = {
+    "incident_id": FIRST,
+    "kind": "pause",
+    "site": "primary",
+    "order_id": f"{FIRST}-pause",
+    "epoch": 1,
+    "expires_seconds": 120,
+    "payload": {},
+}
+
+
+@pytest.fixture
+def rest(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """Calls of InvokeRestApi; moto has none."""
+    calls: list[dict] = []
+    for region in ("us-east-1", "us-west-2"):
+        client = installation.runtime.clients.mwaa(region, probe=True)
+        monkeypatch.setattr(client, "invoke_rest_api", lambda **arguments: calls.append(arguments))
+    opened(installation)
+    return calls
+
+
+def answer(installation: Installation, order: dict, status: OrderStatus, **parts) -> None:
+    ack = Ack(order["order_id"], Site(order["site"]), status, installation.runtime.at(), **parts)
+    installation.put(keys.ack(ack.site, ack.order_id), ack.to_json())
+
+
+def look(installation: Installation, sent: dict, within: int = 120) -> dict:
+    return order_status({**sent, "within_seconds": within}, installation.runtime)
+
+
+def test_an_order_lies_in_the_site_s_own_bucket(installation: Installation, rest: list) -> None:
+    sent = send_order(PAUSE, installation.runtime)
+    key = keys.order(Site.PRIMARY, PAUSE["order_id"])
+    order = Order.from_json(installation.text(key, Site.PRIMARY))
+    assert (order.kind, order.epoch, order.incident_id) == (OrderKind.PAUSE, 1, FIRST)
+    assert order.expires_at == (installation.clock.at + timedelta(seconds=120)).isoformat()
+    assert installation.keys(keys.orders(Site.PRIMARY), Site.DR) == []
+    assert sent["sent"]
+    assert sent["accelerated"]
+    assert rest[0]["Path"] == "/dags/mwaa_dr_agent/dagRuns"
+    assert f"order-sent#{PAUSE['order_id']}" in incident(installation)["timeline"]
+
+
+def test_an_order_sent_again_stays_the_first(installation: Installation, rest: list) -> None:
+    first = send_order(PAUSE, installation.runtime)
+    installation.clock.forward(60)
+    again = send_order(PAUSE, installation.runtime)
+    assert again["issued_at"] == first["issued_at"]
+    assert len(rest) == 2
+
+
+def test_an_airflow_that_does_not_answer_does_not_matter(
+    installation: Installation, rest: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = installation.runtime.clients.mwaa("us-east-1", probe=True)
+
+    def hang(**_) -> None:
+        raise ConnectTimeoutError(endpoint_url="https://env.airflow")
+
+    monkeypatch.setattr(client, "invoke_rest_api", hang)
+    sent = send_order(PAUSE, installation.runtime)
+    assert (sent["sent"], sent["accelerated"], rest) == (True, False, [])
+
+
+def test_airflow_3_is_asked_in_its_own_words(
+    installation: Installation, rest: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = installation.runtime.clients.mwaa("us-east-1", probe=True)
+    error = client.exceptions.RestApiClientException
+    bodies = []
+
+    def demanding(**arguments) -> None:
+        bodies.append(arguments["Body"])
+        if "logical_date" not in arguments["Body"]:
+            raise error({"Error": {"Code": "RestApiClientException"}}, "InvokeRestApi")
+
+    monkeypatch.setattr(client, "invoke_rest_api", demanding)
+    assert send_order(PAUSE, installation.runtime)["accelerated"]
+    assert bodies[-1] == {"conf": {}, "logical_date": None}
+    assert rest == []
+
+
+def test_a_pause_is_taken_back_for_what_it_paused(installation: Installation, rest: list) -> None:
+    sent = send_order(PAUSE, installation.runtime)
+    undo = {
+        **PAUSE,
+        "kind": "unpause",
+        "order_id": f"{FIRST}-undo-pause",
+        "undo": PAUSE["order_id"],
+    }
+    assert not send_order(undo, installation.runtime)["sent"]
+    answer(installation, sent, OrderStatus.SUCCEEDED, result={"paused": ["a", "b"]})
+    assert send_order(undo, installation.runtime)["sent"]
+    key = keys.order(Site.PRIMARY, undo["order_id"])
+    assert Order.from_json(installation.text(key, Site.PRIMARY)).payload == {"dags": ["a", "b"]}
+    assert len(rest) == 2
+
+
+def test_an_order_goes_from_no_answer_to_done(installation: Installation, rest: list) -> None:
+    sent = send_order(PAUSE, installation.runtime)
+    assert not look(installation, sent)["done"]
+    answer(installation, sent, OrderStatus.RUNNING)
+    assert not look(installation, sent)["done"]
+    answer(installation, sent, OrderStatus.SUCCEEDED, result={"paused": ["a"], "n": 3})
+    done = look(installation, sent)
+    assert (done["done"], done["result"]) == (True, {"paused": 1, "n": 3})
+    assert len(rest) == 1
+
+
+def test_a_failed_order_says_what_the_agent_said(installation: Installation, rest: list) -> None:
+    sent = send_order(PAUSE, installation.runtime)
+    error = {"type": "OperationalError", "message": "database is gone"}
+    answer(installation, sent, OrderStatus.FAILED, error=error)
+    with pytest.raises(OrderFailedError, match="OperationalError: database is gone"):
+        look(installation, sent)
+    error = {"type": "BackupRefusedError", "message": "altered"}
+    answer(installation, sent, OrderStatus.FAILED, error=error)
+    with pytest.raises(BackupRefusedError, match="altered"):
+        look(installation, sent)
+    assert rest
+
+
+def test_an_order_that_nobody_finishes_is_overdue(installation: Installation, rest: list) -> None:
+    sent = send_order(PAUSE, installation.runtime)
+    installation.clock.forward(121)
+    with pytest.raises(OrderOverdueError, match="no answer at all"):
+        look(installation, sent)
+    assert look(installation, sent, within=600)["wait_seconds"] == 12
+    assert rest
+
+
+def test_an_unknown_kind_names_those_that_are_known(installation: Installation) -> None:
+    with pytest.raises(RequestError, match="'dance' is not allowed; use one of export"):
+        send_order({**PAUSE, "kind": "dance"}, installation.runtime)

@@ -1,0 +1,75 @@
+"""Databases made by a real Airflow, copied from a template for each test."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import postgres
+from local.mwaa import install
+from tests.metadata.metadata_world import ROLE, World
+
+VERSION = "2.10.3"
+TEMPLATE = "template_airflow"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Cluster]:
+    """One cluster with a migrated template, and a role that may use the tables but owns nothing."""
+    cluster = postgres.start(tmp_path_factory.mktemp("metadata") / "data")
+    try:
+        _migrate(cluster.create_database(TEMPLATE), tmp_path_factory.mktemp("airflow"))
+        with cluster.connect(TEMPLATE) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{cluster.password}'")
+            cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}")
+            cursor.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
+        connection.close()
+        yield cluster
+    finally:
+        cluster.destroy()
+
+
+def _migrate(url: str, home: Path) -> None:
+    subprocess.run(
+        [install.ensure(VERSION).parent / "airflow", "db", "migrate"],
+        env={
+            "PATH": os.environ["PATH"],
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+            "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        },
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def new_world(cluster: postgres.Cluster) -> Iterator[Callable[[], World]]:
+    """Makes environments: an empty migrated database and a Fernet key of its own each."""
+    made: list[World] = []
+
+    def make() -> World:
+        name = f"world_{World.number()}"
+        connection = cluster.connect("postgres")
+        connection.autocommit = True
+        connection.cursor().execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+        connection.close()
+        made.append(World(cluster, name))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.drop()
+
+
+@pytest.fixture
+def source(new_world: Callable[[], World]) -> World:
+    return new_world()
+
+
+@pytest.fixture
+def target(new_world: Callable[[], World]) -> World:
+    return new_world()

@@ -1,0 +1,111 @@
+"""Rules fit to catalogues of several generations, in an order that foreign keys allow."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mwaa_dr_metadata.catalogue import Catalogue, Column, ForeignKey, Table
+from mwaa_dr_metadata.plan import in_order, make_plan
+from mwaa_dr_metadata.rules import EXCLUDED, IDENTITY, RULES, Merge
+from mwaa_dr_metadata.selection import parts_of, slices_of
+
+
+@given(
+    st.dictionaries(st.integers(0, 30), st.sets(st.integers(0, 30), max_size=5), max_size=30).map(
+        lambda graph: {str(k): {str(v) for v in vs if v < k} for k, vs in graph.items()}
+    )
+)
+def test_parents_always_come_first(graph):
+    order = in_order(graph)
+    place = {name: number for number, name in enumerate(order)}
+    assert all(place[parent] < place[name] for name, parents in graph.items() for parent in parents)
+    assert graph.keys() <= set(order)
+    assert order == in_order(dict(reversed(graph.items())))
+
+
+def test_tables_that_depend_on_each_other_are_reported():
+    with pytest.raises(ValueError, match="circle"):
+        in_order({"a": {"b"}, "b": {"a"}})
+
+
+@given(st.lists(st.integers(0, 400)), st.integers(1, 1000), st.integers(1, 50))
+def test_parts_hold_every_run_once_in_order_and_stay_small(weights, tasks, most):
+    runs = list(enumerate(weights))
+    parts = parts_of(runs, tasks, most)
+    assert [run for part in parts for run in part] == [run for run, _ in runs]
+    for part in parts:
+        assert 1 <= len(part) <= most
+        assert len(part) == 1 or sum(weights[run] for run in part) <= tasks
+
+
+@given(st.integers(0, 5000), st.integers(0, 5000), st.integers(1, 700), st.data())
+def test_slices_cover_every_id_once_newest_first(low, length, most, data):
+    high = low + length
+    rows = data.draw(st.integers(1, length + 1))
+    slices = slices_of(low, high, rows, most)
+    covered = [i for bottom, top in slices for i in range(top, bottom - 1, -1)]
+    assert covered == list(range(high, low - 1, -1))
+
+
+def test_an_empty_table_has_no_slices():
+    assert slices_of(0, 0, 0) == []
+
+
+def test_every_rule_is_whole():
+    names = [rule.name for rule in RULES]
+    assert len(names) == len(set(names))
+    assert not set(names) & set(EXCLUDED)
+    for rule in RULES:
+        if rule.merge in (Merge.UPSERT, Merge.MIRROR, Merge.RUN, Merge.TEMPLATE):
+            assert rule.key, rule.name
+        if rule.merge is Merge.LEDGER:
+            assert rule.time, rule.name
+        assert all(ref.parent in IDENTITY for ref in rule.refs), rule.name
+        assert all(item.flag or rule.merge is Merge.PARKED for item in rule.sealed), rule.name
+
+
+def table(name, *columns, unique=()):
+    made = Table(name, unique=[tuple(key) for key in unique])
+    for column in columns:
+        kind = "integer" if column.endswith("id") and column not in ("dag_id", "run_id") else "text"
+        sequence = f"{name}_id_seq" if column == "id" else ""
+        made.columns[column] = Column(column, kind, sequence, has_default=bool(sequence))
+    return made
+
+
+def generation(dataset, date):
+    tables = [
+        table("dag_run", "id", "dag_id", "run_id", date, "log_template_id"),
+        table("log_template", "id", "filename", "elasticsearch_id"),
+        table(dataset, "id", "uri"),
+        table(f"{dataset}_event", "id", f"{dataset}_id", "timestamp", "source_dag_id"),
+        table(f"dagrun_{dataset}_event", "dag_run_id", "event_id"),
+        table("brand_new", "id"),
+    ]
+    keys = (ForeignKey(f"{dataset}_event", (f"{dataset}_id",), dataset),)
+    return make_plan(Catalogue({item.name: item for item in tables}, keys))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "date"), [("dataset", "execution_date"), ("asset", "logical_date")]
+)
+def test_renamed_tables_and_columns_are_found(dataset, date):
+    plan = generation(dataset, date)
+    assert plan.run_date == date
+    event = plan.named("dataset_event")
+    assert event is not None
+    assert event.name == f"{dataset}_event"
+    assert event.carried == ["timestamp", "source_dag_id", f"{dataset}_id:uri"]
+    assert f"{dataset}_id" in event.identity[f"{dataset}_event"]["digest"]
+    order = list(plan.tables)
+    assert order.index(dataset) < order.index(f"{dataset}_event")
+    assert order.index("dag_run") < order.index(f"dagrun_{dataset}_event")
+
+
+def test_a_table_without_a_rule_is_left_out_with_a_reason():
+    assert "no rule" in generation("dataset", "execution_date").excluded["brand_new"]
+
+
+def test_serial_ids_are_not_carried():
+    run = generation("dataset", "execution_date").tables["dag_run"]
+    assert "id" not in run.carried
+    assert "log_template_id:digest" in run.carried

@@ -1,0 +1,104 @@
+"""Every rule: programs that break none, and one change for each way to break one."""
+
+import pytest
+from mwaa_dr_policy import RULES
+from policy_breaks import BREAKS
+from policy_judge import judge, violated
+from policy_programs import dr, primary
+
+STATES = "mwaa-dr-state-machine-failure-alarm"
+HEARTBEAT = "mwaa-dr-environment-heartbeat-alarm"
+
+
+def test_both_programs_break_no_rule_and_leave_nothing_open_when_seen_together():
+    assert judge(primary(), other=dr()) == ({}, {})
+    assert judge(dr(), other=primary()) == ({}, {})
+
+
+def test_primary_alone_leaves_nothing_open():
+    assert judge(primary()) == ({}, {})
+
+
+def test_dr_alone_leaves_only_its_replication_open():
+    violations, undecided = judge(dr())
+    assert violations == {}
+    assert set(undecided) == {"mwaa-dr-bucket-replicated"}
+    assert "otherStack" in undecided["mwaa-dr-bucket-replicated"][0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "make", "name", "path", "value"),
+    BREAKS,
+    ids=[f"{row[0]}:{row[2]}.{row[3]}-{index}" for index, row in enumerate(BREAKS)],
+)
+def test_a_rule_alone_objects_to_its_own_change(rule, make, name, path, value):
+    assert violated(make().set(name, path, value)) == {rule}
+
+
+def test_every_rule_has_a_change_that_breaks_it():
+    elsewhere = {"mwaa-dr-replication-in-time"}
+    assert {row[0] for row in BREAKS} | elsewhere == {rule.name for rule in RULES}
+
+
+@pytest.mark.parametrize("part", ["versioning", "encryption", "public", "policy"])
+@pytest.mark.parametrize("bucket", ["backups", "dags"])
+@pytest.mark.parametrize("make", [primary, dr])
+def test_a_bucket_without_one_of_its_parts_is_refused(make, bucket, part):
+    program = make()
+    del program[f"{bucket}-{part}"]
+    rules = {
+        "versioning": "mwaa-dr-bucket-versioned",
+        "encryption": "mwaa-dr-bucket-encrypted",
+        "public": "mwaa-dr-bucket-private",
+        "policy": "mwaa-dr-bucket-tls-only",
+    }
+    assert violated(program) == {rules[part]}
+
+
+@pytest.mark.parametrize(
+    ("make", "alarm", "rule"),
+    [
+        (primary, "heartbeat", HEARTBEAT),
+        (primary, "monitor", "mwaa-dr-reverse-dead-man-alarm"),
+        (dr, "age", "mwaa-dr-backup-age-alarm"),
+        (dr, "dead-man", "mwaa-dr-dead-man-alarm"),
+        (dr, "ExecutionsFailed", STATES),
+        (dr, "ExecutionsTimedOut", STATES),
+    ],
+)
+def test_a_missing_alarm_is_refused(make, alarm, rule):
+    program = make()
+    del program[alarm]
+    violations, _ = judge(program)
+    assert set(violations) == {rule}
+    assert "no alarm watches" in violations[rule][0]
+
+
+def test_a_message_names_the_resource_what_is_wrong_and_what_to_do():
+    violations, _ = judge(dr().set("age", "treatMissingData", "missing"))
+    [message] = violations["mwaa-dr-backup-age-alarm"]
+    assert message.startswith("backups: alarm age does not treat missing data as breaching. Add ")
+
+
+def test_an_unprotected_backup_bucket_is_refused_and_an_unprotected_dag_bucket_is_not():
+    program = dr()
+    program["backups"]["protect"] = False
+    assert violated(program) == {"mwaa-dr-backup-bucket-protected"}
+    program = dr()
+    program["dags"]["protect"] = False
+    assert violated(program) == set()
+
+
+def test_thresholds_come_from_the_configuration():
+    config = {
+        "mwaa-dr-backup-retention": {"retentionDays": 60},
+        "mwaa-dr-function-timeout": {"minimumSeconds": 60},
+        "mwaa-dr-backup-age-alarm": {"rpoMinutes": 30},
+        "mwaa-dr-dead-man-alarm": {"withinSeconds": 120},
+    }
+    assert violated(dr(), config=config) == set(config)
+
+
+def test_an_unknown_configuration_key_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"'retentionDay' is not known; use retentionDays,"):
+        judge(dr(), config={"mwaa-dr-backup-retention": {"retentionDay": 60}})

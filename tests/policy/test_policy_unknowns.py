@@ -1,0 +1,139 @@
+"""What a preview does not know neither breaks a rule nor passes one in silence."""
+
+import pytest
+from policy_judge import judge, unknown, violated
+from policy_programs import dr, primary
+
+STATES = "mwaa-dr-state-machine-failure-alarm"
+
+
+def test_a_part_whose_bucket_is_unknown_is_related_by_what_its_value_comes_from():
+    program = primary()
+    for part in ("versioning", "encryption", "public", "policy", "lifecycle"):
+        program.link(f"dags-{part}", "bucket", "dags")
+        program.link(f"backups-{part}", "bucket", "backups")
+    program.link("copy-dags", "bucket", "dags")
+    program.link("environment", "sourceBucketArn", "dags")
+    program.set("heartbeat", "dimensions.Environment", unknown())
+    program["heartbeat"]["links"]["dimensions"] = ("environment",)
+    assert judge(program) == ({}, {})
+    program.set("dags-versioning", "versioningConfiguration.status", "Suspended")
+    assert violated(program) == {"mwaa-dr-bucket-versioned"}
+
+
+def test_a_part_of_another_bucket_does_not_count_though_its_bucket_is_unknown():
+    program = primary()
+    program.link("dags-versioning", "bucket", "backups")
+    assert violated(program) == {"mwaa-dr-bucket-versioned"}
+
+
+def test_a_reference_may_pass_through_another_part():
+    program = primary()
+    program.link("dags-versioning", "bucket", "dags")
+    program.link("copy-dags", "bucket", "dags-versioning")
+    assert judge(program) == ({}, {})
+
+
+def test_a_part_that_comes_from_nowhere_known_leaves_the_rule_open():
+    program = primary()
+    program.link("dags-versioning", "bucket")
+    violations, undecided = judge(program)
+    assert violations == {}
+    assert set(undecided) == {"mwaa-dr-bucket-versioned"}
+
+
+def test_an_unknown_value_leaves_only_its_own_resource_open():
+    program = primary().set("dags-policy", "policy", unknown())
+    del program["backups-policy"]
+    violations, undecided = judge(program)
+    assert set(violations) == set(undecided) == {"mwaa-dr-bucket-tls-only"}
+    assert violations["mwaa-dr-bucket-tls-only"][0].startswith("backups:")
+    assert undecided["mwaa-dr-bucket-tls-only"][0].startswith("dags:")
+
+
+def test_unknown_action_addresses_are_actions():
+    program = dr()
+    for alarm in ("age", "dead-man", "ExecutionsFailed", "ExecutionsTimedOut"):
+        program.set(alarm, "alarmActions", [unknown()])
+        program[alarm]["links"]["alarmActions"] = ("topic",)
+    program.link("subscription", "topic", "topic")
+    violations, undecided = judge(program)
+    assert violations == {}
+    assert set(undecided) == {"mwaa-dr-bucket-replicated"}
+    del program["subscription"]
+    assert violated(program) == {"mwaa-dr-alarm-subscribed"}
+
+
+def test_an_alarm_on_a_machine_of_unknown_address_is_related_by_dependencies():
+    program = dr().set("recovery", "arn", unknown())
+    for alarm in ("ExecutionsFailed", "ExecutionsTimedOut"):
+        program.set(alarm, "dimensions.StateMachineArn", unknown())
+        program[alarm]["links"]["dimensions"] = ("recovery",)
+    assert violated(program) == set()
+    program["ExecutionsFailed"]["links"]["dimensions"] = ()
+    violations, undecided = judge(program)
+    assert violations == {}
+    assert STATES in undecided
+
+
+def test_a_computed_address_matches_a_machine_whose_own_address_is_unknown():
+    program = dr().set("recovery", "arn", unknown())
+    violations, undecided = judge(program)
+    assert violations == {}
+    assert set(undecided) == {"mwaa-dr-bucket-replicated"}
+
+
+def test_a_replication_to_an_unknown_bucket_is_related_by_dependencies():
+    program = primary()
+    program.set("copy-back", "rules.0.destination.bucket", unknown())
+    program["copy-back"]["links"]["rules"] = ("backups",)
+    assert judge(program) == ({}, {})
+    program["copy-back"]["links"]["rules"] = ("dags",)
+    assert "mwaa-dr-bucket-replicated" in violated(program)
+
+
+def test_an_unknown_policy_document_is_left_open_and_not_passed():
+    _, undecided = judge(primary().set("execution-policy", "policy", unknown()))
+    assert set(undecided) == {"mwaa-dr-policy-pass-role", "mwaa-dr-policy-wildcard-writes"}
+
+
+def test_an_unknown_tag_leaves_the_bucket_open():
+    program = primary().set("backups", "tags", unknown())
+    _, undecided = judge(program)
+    assert "mwaa-dr-backup-bucket-protected" in undecided
+
+
+def test_a_dag_bucket_that_is_declared_elsewhere_leaves_its_rules_open():
+    program = primary()
+    for name in [name for name in program if name.startswith("dags") or name == "copy-dags"]:
+        del program[name]
+    violations, undecided = judge(program)
+    assert violations == {}
+    assert set(undecided) == {
+        "mwaa-dr-bucket-versioned",
+        "mwaa-dr-bucket-encrypted",
+        "mwaa-dr-bucket-private",
+        "mwaa-dr-bucket-tls-only",
+        "mwaa-dr-bucket-replicated",
+    }
+    assert "'demo-primary-dags' is not declared" in undecided["mwaa-dr-bucket-versioned"][0]
+
+
+@pytest.mark.parametrize("make", [primary, dr])
+def test_no_single_unknown_value_breaks_or_passes_a_rule(make):
+    """Whatever one property becomes unknown, no rule may object that did not object before."""
+    program = make()
+    for name, raw in program.items():
+        for prop in raw["props"]:
+            changed = program.copy().set(name, prop, unknown())
+            assert violated(changed) == set(), (name, prop)
+
+
+def test_a_key_of_unknown_address_is_a_key():
+    program = primary()
+    default = "rules.0.applyServerSideEncryptionByDefault.kmsMasterKeyId"
+    program.set("dags-encryption", default, unknown())
+    program.set("environment", "kmsKey", unknown())
+    key = "rules.0.destination.encryptionConfiguration.replicaKmsKeyId"
+    program.set("copy-dags", key, unknown())
+    assert judge(program) == ({}, {})
