@@ -31,6 +31,12 @@ from contract.sites import Site
 
 Outputs = dict[str, Any]
 
+KEPT = (
+    "refused; to take the installation down with its backups set mwaa-dr:backup.allowDeletion to "
+    "true, run `pulumi up`, then `pulumi destroy`: `primary` first, then `dr`"
+)
+GOING = "allowed: `pulumi destroy` removes everything, backups too"
+
 
 def build(place: Place) -> Outputs:
     """Everything of one site; gives the stack's outputs."""
@@ -41,6 +47,7 @@ def build(place: Place) -> Outputs:
         "environmentName": place.environment,
         "dagBucket": place.dag_bucket,
         "backupBucket": place.backup_bucket,
+        "deletion": KEPT if place.keep else GOING,
         **make(place),
     }
 
@@ -131,6 +138,8 @@ def _primary(place: Place) -> Outputs:
             files=code.extra,
             after=(code, dags, backups, role, network),
         ),
+        # The metadata database goes with it, also when a change would replace it.
+        kept,
     )
     Alarms("alarm", AlarmsArgs(place=place, rows=primary_rows(place), topic_arn=topic.arn))
     return {

@@ -6,7 +6,8 @@ open-incident      the newest incident: incident_id, epoch, attempt, owner, stat
                    lease_until (after it an incident nobody closed counts as abandoned), closed_at
 incident#<id>      one incident: incident_id, epoch, attempt, owner, target, opened_at, outage_at,
                    reasons, status, closed_at, reason, figures, and `timeline`: a map of
-                   key -> {step, at, message, detail}; sort it by `at`
+                   key -> {step, at, detail}; sort it by `at`. The key is the step, or, where a
+                   step can come again, `step#` and what tells one from the other
 """
 
 import re

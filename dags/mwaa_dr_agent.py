@@ -30,6 +30,8 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
+    # Ahead of all business tasks: a busy environment must not look like a dead one.
+    default_args={"priority_weight": 10_000, "weight_rule": "absolute"},
     dagrun_timeout=timedelta(minutes=5),
     tags=["mwaa-dr"],
 ) as dag:

@@ -61,7 +61,7 @@ def choose_backup(event: Event, runtime: Runtime) -> dict[str, Any]:
             required(event, "incident_id"),
             Step.BACKUP_CHOSEN,
             runtime.at(),
-            key=place.backup_id,
+            key=place.backup_id if exclude else "",
             detail={**chosen, "verified": verified, "passed_over": passed_over},
         )
         return chosen

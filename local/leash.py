@@ -130,7 +130,6 @@ def hold(
 def release(held: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
     """End a tree made by `start` or `hold` and wait for it."""
     _HELD.discard(held)
-    below = tree(held.pid)[1:]
     if held.stdin is not None:
         with contextlib.suppress(OSError):
             held.stdin.close()
@@ -139,10 +138,6 @@ def release(held: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
     except subprocess.TimeoutExpired:
         kill_tree(held.pid)
         held.wait()
-    for process in below:
-        if living(process):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
 
 
 def main() -> None:

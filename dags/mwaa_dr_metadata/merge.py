@@ -112,7 +112,6 @@ def _mirror(session: Session, staged: Staged, mode: Mode) -> None:
 
 
 def _ledger(session: Session, staged: Staged, _mode: Mode) -> None:
-    time = staged.table.rule.time
     digest = _digest(staged, "f", staged.targets)
     present = _digest(staged, "t", staged.targets)
     session.execute(
@@ -120,12 +119,20 @@ def _ledger(session: Session, staged: Staged, _mode: Mode) -> None:
         WITH f AS (SELECT f.*, {digest} AS d FROM ({staged.final(f"s.{ORDER}")}) f),
         n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
         t AS (SELECT {present} AS d, count(*) AS c FROM {quote(staged.table.name)} t
-              WHERE t.{quote(time)} BETWEEN (SELECT min({quote(time)}) FROM {staged.name})
-                AND (SELECT max({quote(time)}) FROM {staged.name}) GROUP BY 1)
+              WHERE {_near(staged)} GROUP BY 1)
         INSERT INTO {quote(staged.table.name)} ({listed(staged.targets)})
         SELECT {listed(staged.targets, lambda name: f"n.{quote(name)}")}
         FROM n LEFT JOIN t ON t.d = n.d WHERE n.nth > coalesce(t.c, 0) ORDER BY n.{ORDER}
         """
+    )
+
+
+def _near(staged: Staged) -> str:
+    """Which rows of a ledger may be among the staged ones."""
+    time = quote(staged.table.rule.time)
+    return (
+        f"(t.{time} BETWEEN (SELECT min({time}) FROM {staged.name}) "
+        f"AND (SELECT max({time}) FROM {staged.name}) OR t.{time} IS NULL)"
     )
 
 
@@ -225,16 +232,14 @@ def _rows_of_mine(staged: Staged) -> str:
 
 
 def _ledger_counts(session: Session, staged: Staged) -> tuple[int, int]:
-    time = quote(staged.table.rule.time)
     return session.row(
         f"""
         WITH f AS (SELECT {_digest(staged, "f", staged.targets)} AS d, count(*) AS c
                    FROM ({staged.final()}) f GROUP BY 1),
         t AS (SELECT {_digest(staged, "t", staged.targets)} AS d, count(*) AS c
               FROM {quote(staged.table.name)} t
-              WHERE t.{time} BETWEEN (SELECT min({time}) FROM {staged.name})
-                AND (SELECT max({time}) FROM {staged.name}) GROUP BY 1)
-        SELECT coalesce(sum(f.c), 0)::bigint, coalesce(sum(least(f.c, t.c)), 0)::bigint
+              WHERE {_near(staged)} GROUP BY 1)
+        SELECT coalesce(sum(f.c), 0)::bigint, coalesce(sum(least(f.c, coalesce(t.c, 0))), 0)::bigint
         FROM f LEFT JOIN t ON t.d = f.d
         """
     )

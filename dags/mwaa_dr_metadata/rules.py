@@ -91,8 +91,9 @@ class TableRule:
         fixed: column -> SQL expression that replaces the value at import.
         update: columns an `UPSERT` changes in an existing row; None for all of them.
         time: of a `LEDGER`, the column that narrows the search for rows that are there already.
+            Equal rows have equal times.
         keep_id: export the serial id, because other rows of the backup refer to it.
-        slice: export in slices of the serial id, newest first.
+        slice: export in slices of `time`, newest first.
     """
 
     name: str

@@ -113,14 +113,17 @@ def parts_of(
     return parts
 
 
-def slices_of(
-    lowest: int, highest: int, rows: int, most: int = SLICE_ROWS
-) -> list[tuple[int, int]]:
-    """Ranges of ids, both ends included, newest first, of about `most` rows each."""
-    if rows == 0:
-        return []
-    width = max(1, -(-(highest - lowest + 1) * most // max(rows, 1)))
-    return [(max(lowest, top - width + 1), top) for top in range(highest, lowest - 1, -width)]
+def slices_of(column: str, bounds: Sequence[str]) -> list[str]:
+    """Conditions that cut a table at `bounds` (newest first) into slices, NULL in the last.
+
+    By time, not by id: equal rows have to be in one slice, or a `LEDGER` could not count them.
+    """
+    edges = [f"{column} >= {literal(bound)}" for bound in bounds]
+    below = [f"{column} < {literal(bound)}" for bound in bounds]
+    if not edges:
+        return ["TRUE"]
+    middle = [f"{edge} AND {less}" for edge, less in zip(edges[1:], below, strict=False)]
+    return [edges[0], *middle, f"({below[-1]} OR {column} IS NULL)"]
 
 
 def jobs(
@@ -139,19 +142,24 @@ def jobs(
                 for n, ids in enumerate(history)
             )
         elif rule.slice:
-            lowest, highest, rows = session.row(
-                "SELECT coalesce(min(id), 0), coalesce(max(id), 0), count(*) "
-                f"FROM {quote(table.name)}"
+            time = quote(rule.time)
+            bounds = session.rows(
+                f"SELECT DISTINCT {time}::text FROM (SELECT {time}, row_number() OVER "
+                f"(ORDER BY {time} DESC NULLS LAST) AS n FROM {quote(table.name)}) x "
+                f"WHERE n %% %s = 0 AND {time} IS NOT NULL ORDER BY 1 DESC",
+                [SLICE_ROWS],
             )
             found.extend(
                 Job(
                     ObjectSet.HISTORY,
                     f"{SLICES}{n:05}",
                     table,
-                    query(table, where=[f"t.id BETWEEN {low} AND {high}"]),
+                    query(table, where=[condition]),
                     SLICE_ROWS,
                 )
-                for n, (low, high) in enumerate(slices_of(lowest, highest, rows))
+                for n, condition in enumerate(
+                    slices_of(f"t.{time}", [bound for (bound,) in bounds])
+                )
             )
         elif rule.resume is Where.PENDING_EVENTS:
             pending = _pending_events(plan, table, resume)
@@ -202,6 +210,7 @@ def query(
 
 
 def _pending_events(plan: Plan, table: PlannedTable, resume: Sequence[int]) -> str:
+    """Decided by content, not by id, so that equal events stay together."""
     link, reference = plan.named("dagrun_dataset_event"), "dag_schedule_dataset_reference"
     if link is None:
         return "TRUE"
@@ -210,7 +219,8 @@ def _pending_events(plan: Plan, table: PlannedTable, resume: Sequence[int]) -> s
         reference = "dag_schedule_asset_reference"
     return f"""
         EXISTS (SELECT FROM {quote(link.name)} l JOIN unnest({_ids(resume)}) x(id)
-                ON x.id = l.dag_run_id WHERE l.event_id = t.id)
+                ON x.id = l.dag_run_id JOIN {quote(table.name)} e ON e.id = l.event_id
+                WHERE e.{dataset} = t.{dataset} AND e.timestamp = t.timestamp)
         OR EXISTS (SELECT FROM {reference} c
                    WHERE c.{dataset} = t.{dataset} AND t.timestamp > coalesce(
                      (SELECT max(r.{quote(plan.run_date)}) FROM dag_run r

@@ -12,7 +12,7 @@ from local.drill.journal import Emulated, Journal, now
 from local.drill.progress import Progress
 from local.drill.stacks import REGIONS, Stacks
 from local.drill.user import REST_ERRORS, User
-from local.drill.waiting import DrillError, wait_until
+from local.drill.waiting import DrillError, Patience, wait_until
 from local.drill.watch import Watch
 from local.drill.work import ACTIVE
 from local.drill.workload import ROWS
@@ -118,7 +118,7 @@ class Recovery:
         """People must be able to change the DR site while the primary Region hangs."""
         for command in ("preview", "up"):
             with self.journal.step(f"pulumi {command} -s dr while the primary Region is lost"):
-                self.stacks.run(command, Site.DR, timeout=180)
+                self.stacks.run(command, Site.DR, timeout=180 * Patience.factor)
 
     def _reach(self, step: Step) -> datetime:
         """Wait for a step of the incident; return when the recovery took it."""

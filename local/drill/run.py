@@ -20,7 +20,7 @@ from local.drill.journal import Journal
 from local.drill.recovery import CREATION, Recovery
 from local.drill.stacks import REGIONS, Stacks
 from local.drill.user import User
-from local.drill.waiting import DrillError
+from local.drill.waiting import DrillError, Patience
 from local.drill.watch import Watch
 from local.drill.work import Work, write_dags
 from local.gateway.process import LocalAws, start, stop
@@ -43,7 +43,14 @@ DEPLOY_SECONDS = 300
 @click.option("--outage", type=click.Choice(OUTAGES), default="hang", show_default=True)
 @click.option("--control", is_flag=True, help="Lose the Region when nothing is in flight.")
 @click.option("--keep", is_flag=True, help="Leave the local AWS up afterwards, to look at it.")
-def main(strategy: str, airflow: str, outage: str, control: bool, keep: bool) -> None:
+@click.option(
+    "--patience", type=click.FloatRange(min=1), default=1.0,
+    help="Multiplies every time limit, for a machine that is busy with other things.",
+)  # fmt: skip
+def main(
+    *, strategy: str, airflow: str, outage: str, control: bool, keep: bool, patience: float
+) -> None:
+    Patience.factor = patience
     folder = DRILLS / (f"{strategy}-control" if control else strategy)
     console = Console()
     journal = Journal(f"Drill: {strategy}, Airflow {airflow}, outage: {outage}", console)
@@ -136,7 +143,7 @@ class Drill:
         stacks.write(self.strategy, self.airflow, self.folder / "dags")
         for site in (Site.DR, Site.PRIMARY):
             with self.journal.step(f"pulumi up -s {site}, with the policy pack"):
-                stacks.run("up", site, timeout=DEPLOY_SECONDS)
+                stacks.run("up", site, timeout=DEPLOY_SECONDS * Patience.factor)
         return aws, stacks, workload
 
     def _user(self, aws: LocalAws, stacks: Stacks, site: Site) -> User:

@@ -11,7 +11,7 @@ from contract.sites import Site
 from local.drill.journal import Journal
 from local.drill.recovery import Facts
 from local.drill.stacks import BACKUP_SECONDS, OBJECTIVES, REGIONS, WITNESS
-from local.drill.waiting import DrillError
+from local.drill.waiting import DrillError, Patience
 from local.gateway.process import LocalAws
 from local.paths import ROOT
 
@@ -43,6 +43,8 @@ def write_evidence(
                 "promoted_at": facts.promoted_at.isoformat(),
                 "owed_until": facts.owed_until.isoformat(),
                 "backup_interval": BACKUP_SECONDS,
+                "behind": 60 * Patience.factor,
+                "backup_allowance": 30 * Patience.factor,
                 "reruns": facts.reruns,
             },
             indent=1,

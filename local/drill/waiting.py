@@ -4,6 +4,12 @@ import time
 from collections.abc import Callable
 
 
+class Patience:
+    """How much longer than on a quiet machine with two processors everything may take."""
+
+    factor = 1.0
+
+
 class DrillError(Exception):
     """The drill cannot go on; the message says what did not happen."""
 
@@ -16,11 +22,13 @@ def wait_until(
 
     Args:
         what: ends the sentence "it did not happen that ...".
+        seconds: the limit on a quiet machine.
         missing: details for the error.
 
     Raises:
         DrillError: it did not come true within `seconds`.
     """
+    seconds *= Patience.factor
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

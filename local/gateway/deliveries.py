@@ -20,6 +20,8 @@ from local.gateway.world import World
 log = logging.getLogger(__name__)
 _WORKERS = 8
 _MAX_BACKOFF = 60.0
+_TRANSIENT = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"}
+_CLIENT_ERRORS = range(400, 500)
 READ_SECONDS = 20.0
 """Longer than any target needs to accept a payload; a lost Region costs a worker this long."""
 
@@ -148,6 +150,15 @@ def _carrier(arn: str) -> Callable[[World, str, Delivery], None]:
     return carrier
 
 
+def _final(error: Exception) -> bool:
+    """Whether another attempt cannot help: the target is missing or refuses this payload."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = error.response.get("Error", {}).get("Code")
+        return status in _CLIENT_ERRORS and code not in _TRANSIENT
+    return isinstance(error, ValueError | KeyError)
+
+
 class Deliveries:
     """A small pool that delivers, and retries what failed after 1, 2, 4 ... 60 seconds."""
 
@@ -195,8 +206,7 @@ class Deliveries:
 
     def _failed(self, delivery: Delivery, attempt: int, error: Exception) -> None:
         age = time.time() - delivery.created
-        final = isinstance(error, UnsupportedTargetError | ValueError | KeyError)
-        if not final and attempt < delivery.max_attempts and age < delivery.max_age:
+        if not _final(error) and attempt < delivery.max_attempts and age < delivery.max_age:
             self._postpone(delivery, attempt + 1, min(_MAX_BACKOFF, 2.0 ** (attempt - 1)))
             return
         log.warning("%s -> %s given up: %s", delivery.source, delivery.arn, error)

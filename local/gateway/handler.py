@@ -10,5 +10,5 @@ class QuietHandler(MotoRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def log_request(self, code: Any = "-", size: Any = "-") -> None:  # noqa: ANN401
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:  # noqa: ANN401, ARG002
         return

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
 from local.gateway.replication_rules import Rule, chosen, parse
@@ -130,19 +131,23 @@ class Replicator:
             version.replication_status = None  # S3 leaves such objects out and says nothing
             return
         if target is None or not target.is_versioned:
-            self._fail(copy, rule, version)
+            self._fail(copy, rule, version, f"{rule.bucket} cannot take replicas")
             return
         known = target.keys.getlist(copy.key, [])
         if all(v.version_id != copy.version_id for v in known):
-            self._store(target, rule, version, tags, known)
+            try:
+                self._store(target, rule, version, tags, known)
+            except S3ClientError as error:
+                self._fail(copy, rule, version, str(error))
+                return
         if not marker:
             version.replication_status = "COMPLETED"
 
-    def _fail(self, copy: Copy, rule: Rule, version: Any) -> None:  # noqa: ANN401
+    def _fail(self, copy: Copy, rule: Rule, version: Any, reason: str) -> None:  # noqa: ANN401
         version.replication_status = "FAILED"
         key = (copy.bucket, rule.identifier)
         self._failures[key] = self._failures.get(key, 0) + 1
-        log.warning("%s/%s: %s cannot take replicas", copy.bucket, copy.key, rule.bucket)
+        log.warning("%s/%s is not replicated: %s", copy.bucket, copy.key, reason)
 
     def _store(
         self,

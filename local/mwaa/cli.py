@@ -16,8 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from local import leash
-from local.mwaa import family, install
+from local.mwaa import family
 from local.mwaa.lifecycle import Environment
 from local.mwaa.runtime import EndedError
 
@@ -89,18 +88,9 @@ def run(environment: Environment, arguments: list[str]) -> tuple[int, bytes, byt
     Raises:
         EndedError: the environment died meanwhile, or does not run.
     """
-    runtime, document = environment.runtime, environment.document
-    airflow = install.python_of(document["AirflowVersion"]).with_name("airflow")
+    runtime = environment.runtime
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        held = runtime.hold(
-            lambda: leash.start(
-                [airflow, *arguments],
-                env=runtime.variables(document),
-                cwd=runtime.folders.home,
-                output=out,
-                errors=err,
-            )
-        )
+        held = runtime.start_command(environment.document, arguments, out, err)
         try:
             code = held.wait(COMMAND_SECONDS)
         except subprocess.TimeoutExpired:

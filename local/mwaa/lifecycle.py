@@ -13,7 +13,8 @@ from local.mwaa.aws import Aws
 from local.mwaa.family import numbers
 from local.mwaa.folders import Folders
 from local.mwaa.record import Place
-from local.mwaa.runtime import EndedError, Runtime, StartError, Timing
+from local.mwaa.launch import Timing
+from local.mwaa.runtime import EndedError, Runtime, StartError
 from local.mwaa.validation import check_rules
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Environment:
         *,
         aws: Aws,
         timing: Timing,
-        on_gone: Callable[[], None],
+        on_gone: Callable[["Environment"], None],
     ) -> None:
         self.place, self.aws, self._on_gone = place, aws, on_gone
         self.document = record.created(place, wanted, time.time())
@@ -51,6 +52,7 @@ class Environment:
         self._alive = threading.Event()
         self._alive.set()
         self._closed = False
+        self._outages = 0
         folders.make()
         self._work(self._create)
 
@@ -109,6 +111,7 @@ class Environment:
 
     def lose(self) -> None:
         """The Region died: kill Airflow at once and keep it down."""
+        self._outages += 1
         self._alive.clear()
         self.runtime.kill()
 
@@ -116,7 +119,7 @@ class Environment:
         """The Region is back: start Airflow again, as it was configured."""
         if self.lost:
             self._alive.set()
-            if self.status in USABLE:
+            if self.status in UPDATABLE:  # in the others a start waits for the Region
                 self._work(self._resume)
 
     def close(self) -> None:
@@ -176,13 +179,14 @@ class Environment:
         """Start, and again after each loss of the Region. Raises StartError."""
         while True:
             self._alive.wait()
+            outages = self._outages
             if self._closed:
                 raise EndedError
             try:
                 self._require_all(document)
                 self.runtime.start(document)
             except EndedError:
-                if self._closed or not self.lost:
+                if self._closed or self._outages == outages:
                     raise
             except (BotoCoreError, ClientError) as error:
                 raise StartError(f"AWS does not answer: {error}") from error
@@ -243,7 +247,7 @@ class Environment:
     def _delete(self) -> None:
         self.runtime.close()
         self.runtime.folders.clear()
-        self._on_gone()
+        self._on_gone(self)
 
 
 def _failed(last: Mapping[str, Any], error: StartError) -> dict[str, Any]:

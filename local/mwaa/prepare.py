@@ -6,6 +6,9 @@ Airflow is most of the time it takes. User and password come in two variables.
 
 import os
 
+from airflow.providers_manager import (  # pyright: ignore[reportMissingImports]
+    ProvidersManager,
+)
 from airflow.utils import db  # pyright: ignore[reportMissingImports]
 from werkzeug.security import generate_password_hash
 
@@ -26,6 +29,7 @@ def application_builder():  # noqa: ANN201
     return get_application_builder()
 
 
+ProvidersManager().initialize_providers_configuration()  # on 3.x users are a provider's own
 db.upgradedb()
 with application_builder() as builder:
     manager = builder.sm

@@ -3,35 +3,33 @@
 import json
 import logging
 import secrets
-import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cryptography.fernet import Fernet
 
 from local import leash, postgres
-from local.mwaa import artifacts, family, install
+from local.mwaa import artifacts, family, install, launch
 from local.mwaa.aws import Aws
-from local.mwaa.container import STARTUP_SECONDS, Event, Spec
+from local.mwaa.container import Event
 from local.mwaa.family import Component
 from local.mwaa.folders import Folders
+from local.mwaa.launch import Held, Timing
 from local.mwaa.record import Place
-from local.mwaa.sidecar import Settings
 from local.mwaa.supervised import Supervised
-from local.mwaa.variables import Database, Facts, Layers, layers
-from local.mwaa.web import USER, WebServer, scheduler_ready
+from local.mwaa.variables import Database, Facts
+from local.mwaa.web import WebServer, scheduler_ready
 from local.ports import free_port
 
 log = logging.getLogger(__name__)
 
-PREPARE = Path(__file__).with_name("prepare.py")
 START_SECONDS = 240.0
 """An environment that is not usable so long after its script has failed."""
 PREPARE_SECONDS = 300.0
@@ -44,15 +42,6 @@ class StartError(Exception):
 
 class EndedError(Exception):
     """The start was ended from outside: the Region was lost or the environment deleted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How often the sidecar acts; MWAA's are about 30 and 60 seconds."""
-
-    sync_seconds: float = 3.0
-    metric_seconds: float = 10.0
-    script_seconds: float = STARTUP_SECONDS
 
 
 class Runtime:
@@ -77,9 +66,10 @@ class Runtime:
         self._prepared = ""
         self._version = ""
         self._run = 0
+        self._closed = False
         self._lock = threading.Lock()
         self._parts: dict[str, Supervised] = {}
-        self._busy: list[subprocess.Popen[bytes]] = []
+        self._busy: list[Held] = []
 
     # -- what the control plane asks ---------------------------------------------------------
 
@@ -129,6 +119,7 @@ class Runtime:
 
     def close(self) -> None:
         """End everything, the database too."""
+        self._closed = True
         self.kill()
         if self.cluster is not None:
             self.cluster.stop(mode="immediate")
@@ -144,24 +135,23 @@ class Runtime:
     def web(self) -> WebServer:
         return WebServer(family.of(self._version), self.web_port, self._password)
 
-    def variables(self, document: Mapping[str, Any]) -> dict[str, str]:
-        """What a command run in the web server's container sees, but for its script's exports."""
-        return layers(self._facts(document), Component.WEBSERVER).compose({})
-
-    def hold(self, start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
-        """Start a further process that ends with the environment.
+    def start_command(
+        self, document: Mapping[str, Any], arguments: list[str], out: IO[bytes], err: IO[bytes]
+    ) -> Held:
+        """Run `airflow <arguments>`; it ends with the environment.
 
         Raises:
             EndedError: the environment does not run.
         """
+        facts = self._facts(document)
         with self._lock:
             if not self._parts:
                 raise EndedError
-            held = start()
+            held = launch.start_command(facts, arguments, self.folders, out, err)
             self._busy.append(held)
             return held
 
-    def let_go(self, held: "subprocess.Popen[bytes]") -> None:
+    def let_go(self, held: Held) -> None:
         with self._lock:
             if held in self._busy:
                 self._busy.remove(held)
@@ -177,9 +167,11 @@ class Runtime:
 
     def _open_database(self) -> None:
         if self.cluster is None:
+            self.folders.fernet_key.touch(mode=0o600)
             self.folders.fernet_key.write_text(self.fernet_key)
-            self.folders.fernet_key.chmod(0o600)
             self.cluster = postgres.start(self.folders.cluster)
+            if self._closed:
+                self.cluster.stop(mode="immediate")
 
     def _facts(self, document: Mapping[str, Any]) -> Facts:
         if self.cluster is None:
@@ -214,40 +206,21 @@ class Runtime:
             part.start()
 
     def _start_sidecar(self, document: Mapping[str, Any], run: int) -> None:
-        prefix = document["DagS3Path"].strip("/")
-        settings = Settings(
-            environment=self.name,
-            region=self.region,
-            bucket=document["SourceBucketArn"].rpartition(":")[2],
-            prefix=f"{prefix}/" if prefix else "",
-            dags=str(self.folders.dags),
-            statsd_port=self.statsd_port,
-            pid_file=str(self.folders.pid(Component.SCHEDULER)),
+        settings = replace(
+            launch.sidecar(self.name, self.region, self.statsd_port, document, self.folders),
             sync_seconds=self.timing.sync_seconds,
             metric_seconds=self.timing.metric_seconds,
         )
-
-        def launch() -> "subprocess.Popen[bytes]":
-            with (self.folders.outputs / "sidecar.log").open("ab") as out:
-                return leash.hold(
-                    ["local.mwaa.sidecar", settings.to_json()],
-                    env={**self.aws.variables(), "PATH": "/usr/bin:/bin"},
-                    output=out,
-                )
-
-        label = f"{self.region}/{self.name} sidecar"
-        self._add("sidecar", Supervised(label, launch, self.folders.pid("sidecar")), run)
+        aws = self.aws.variables()
+        part = Supervised(
+            f"{self.region}/{self.name} sidecar",
+            lambda: launch.start_sidecar(settings, aws, self.folders),
+            self.folders.pid("sidecar"),
+        )
+        self._add("sidecar", part, run)
 
     def _prepare(self, facts: Facts, run: int) -> None:
-        env = layers(facts, Component.SCHEDULER).compose({})
-        output = self.folders.outputs / "prepare.log"
-        with output.open("ab") as out:
-            held = leash.start(
-                [install.python_of(facts.version), "-P", PREPARE],
-                env={**env, "PREPARE_USER": USER, "PREPARE_PASSWORD": self._password},
-                cwd=self.folders.home,
-                output=out,
-            )
+        held, output = launch.start_prepare(facts, self._password, self.folders)
         with self._lock:
             self._busy.append(held)
         try:
@@ -260,24 +233,19 @@ class Runtime:
 
     def _start_container(self, facts: Facts, component: Component, run: int) -> None:
         told: dict[str, dict[str, Any]] = {}
-        path = self.folders.spec(component)
-        self._write_spec(path, facts, component, layers(facts, component))
-
-        def launch() -> "subprocess.Popen[bytes]":
-            with (self.folders.outputs / f"container-{component}.log").open("ab") as errors:
-                return leash.hold(
-                    ["local.mwaa.container", str(path)],
-                    env={"PATH": "/usr/bin:/bin"},
-                    output=subprocess.PIPE,
-                    errors=errors,
-                )
+        spec = launch.write_spec(facts, component, self.folders, self.timing)
 
         def on_event(event: dict[str, Any]) -> None:
             told[event["event"]] = event
             log.info("%s/%s %s: %s", self.region, self.name, component, json.dumps(event))
 
-        label = f"{self.region}/{self.name} {component}"
-        self._add(component, Supervised(label, launch, self.folders.pid(component), on_event), run)
+        part = Supervised(
+            f"{self.region}/{self.name} {component}",
+            lambda: launch.start_container(spec, self.folders),
+            self.folders.pid(component),
+            on_event,
+        )
+        self._add(component, part, run)
         self._wait(
             lambda: bool({Event.SCRIPT_DONE, Event.SCRIPT_FAILED} & told.keys()),
             self.timing.script_seconds + 10,
@@ -286,25 +254,6 @@ class Runtime:
         )
         if Event.SCRIPT_FAILED in told:
             raise StartError(str(told[Event.SCRIPT_FAILED]["message"]))
-
-    def _write_spec(self, path: Path, facts: Facts, component: Component, own: Layers) -> None:
-        airflow = str(install.python_of(facts.version).with_name("airflow"))
-        script = self.folders.startup_script
-        spec = Spec(
-            component=component.value,
-            processes={
-                arguments[0]: [airflow, *(item.format(port=self.web_port) for item in arguments)]
-                for arguments in family.of(facts.version).processes[component]
-            },
-            below=own.below,
-            above=own.above,
-            home=str(self.folders.home),
-            logs=str(self.folders.outputs),
-            script=str(script) if script.exists() else "",
-            script_seconds=self.timing.script_seconds,
-        )
-        path.touch(mode=0o600)
-        path.write_text(spec.to_json())
 
     def _usable(self, since: float) -> bool:
         health = self.web.health()

@@ -22,7 +22,7 @@ from local.mwaa.errors import ApiError
 from local.mwaa.folders import Folders
 from local.mwaa.lifecycle import USABLE, Environment
 from local.mwaa.record import Place
-from local.mwaa.runtime import Timing
+from local.mwaa.launch import Timing
 
 log = logging.getLogger(__name__)
 
@@ -194,13 +194,15 @@ class MwaaService:
                 folders,
                 aws=self._aws,
                 timing=self._timing,
-                on_gone=lambda: self._forget(region, name),
+                on_gone=self._forget,
             )
         return {"Arn": record.arn(place, name)}
 
-    def _forget(self, region: str, name: str) -> None:
+    def _forget(self, environment: Environment) -> None:
         with self._lock:
-            self._environments.pop((region, name), None)
+            key = (environment.place.region, environment.name)
+            if self._environments.get(key) is environment:
+                del self._environments[key]
 
     def _get(self, region: str, name: str, _: Mapping[str, Any]) -> Answer:
         return {"Environment": self._environment(region, name).document}

@@ -50,8 +50,8 @@ class Settings:
     dags: str
     statsd_port: int
     pid_file: str
-    sync_seconds: float
-    metric_seconds: float
+    sync_seconds: float = 3.0
+    metric_seconds: float = 10.0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -10,6 +10,7 @@ from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import (
     ALARM,
     BUCKET,
+    BUCKET_REPLICATION,
     COMPOSITE_ALARM,
     ENVIRONMENT,
     STATE_MACHINE,
@@ -17,9 +18,10 @@ from mwaa_dr_policy.kinds import (
     TABLE,
     TOPIC,
 )
-from mwaa_dr_policy.options import BACKUP_BUCKETS, OTHER_STACK, RPO_MINUTES
+from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, OTHER_STACK, RPO_MINUTES
+from mwaa_dr_policy.replication import copies_from, refuse_without_other_stack
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
-from mwaa_dr_policy.subjects import is_at, is_backup_bucket, is_for
+from mwaa_dr_policy.subjects import is_at, is_backup_bucket, is_for, is_precious
 from mwaa_dr_policy.values import any_of, items, peek
 from mwaa_dr_policy.watch import Watch, faults
 
@@ -200,6 +202,49 @@ STATE_MACHINE_FAILURE_ALARM = StackRule(
 )
 
 
+def _no_replication_alarm(bucket: Resource, stack: Stack, _: Settings) -> Iterator[str]:
+    if not any_of(stack.of(BUCKET_REPLICATION), lambda config: copies_from(config, bucket, stack)):
+        refuse_without_other_stack(bucket, stack)
+        return
+
+    def is_about(alarm: Resource, dimensions: Any) -> bool:  # noqa: ANN401
+        name = peek(dimensions, "SourceBucket")
+        return stack.mentions(alarm, "dimensions", name, bucket)
+
+    yield from faults(
+        Watch(
+            namespace="AWS/S3",
+            metric="OperationsFailedReplication",
+            region=bucket.region,
+            is_about=is_about,
+            falls=False,
+            # S3 publishes it only while it replicates.
+            breaches_without_data=False,
+        ),
+        stack,
+    )
+
+
+REPLICATION_FAILURE_ALARM = StackRule(
+    name="mwaa-dr-replication-failure-alarm",
+    description="A bucket that is replicated has an alarm on what S3 could not copy.",
+    why=(
+        "An object that S3 could not copy is not tried again: the DR Region lacks that DAG or that "
+        "backup until somebody copies it. The metric exists in the source's Region only."
+    ),
+    remedy=(
+        "Add a MetricAlarm in that Region on AWS/S3 OperationsFailedReplication with the "
+        "dimensions SourceBucket, DestinationBucket and RuleId, and alarmActions with a topic of "
+        "that Region."
+    ),
+    severity=Severity.HIGH,
+    types=(BUCKET,),
+    options=BUCKETS,
+    applies=is_precious,
+    check=_no_replication_alarm,
+)
+
+
 def _gets_alarms(topic: Resource, stack: Stack, _: Settings) -> bool:
     return any_of(
         [
@@ -239,5 +284,6 @@ RULES = (
     DEAD_MAN_ALARM,
     REVERSE_DEAD_MAN_ALARM,
     STATE_MACHINE_FAILURE_ALARM,
+    REPLICATION_FAILURE_ALARM,
     ALARM_SUBSCRIBED,
 )

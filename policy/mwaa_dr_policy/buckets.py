@@ -80,8 +80,8 @@ BUCKET_ENCRYPTED = StackRule(
     description="Backup and DAG buckets are encrypted with a customer managed KMS key.",
     why=(
         "A metadata backup holds connections and variables. Access to a customer managed key can "
-        "be granted, denied and audited apart from access to the bucket; the key that AWS manages "
-        "can neither be shared with another account nor be denied to anyone."
+        "be granted, denied and audited apart from access to the bucket; the policy of the key "
+        "that AWS manages cannot be changed."
     ),
     remedy=(
         "Add a BucketServerSideEncryptionConfiguration with sseAlgorithm aws:kms and the ARN of a "

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from mwaa_dr_policy import AREAS
-from mwaa_dr_policy.rule import EXCLUDE, ResourceRule, Rule
+from mwaa_dr_policy.options import BUCKETS
+from mwaa_dr_policy.rule import EXCLUDE, Option, ResourceRule, Rule
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "policies.md"
 
@@ -48,13 +49,16 @@ Configuration is a JSON file, by rule:
 ```
 
 Every rule also takes `enforcementLevel` (mandatory, advisory, disabled) and `exclude`, a list of
-logical names of resources that it leaves alone.
+logical names of resources that it leaves alone. Where a rule says so, it takes these as well:
+
+{shared}
 """
 
 
 def render() -> str:
     """The page."""
-    parts = [_HEAD, _table()]
+    shared = "\n".join(_option(option) for option in BUCKETS)
+    parts = [_HEAD.replace("{shared}", shared), _table()]
     for area, rules in AREAS.items():
         parts.append(f"## {area}\n")
         parts.extend(_section(rule) for rule in rules)
@@ -79,11 +83,18 @@ def _section(rule: Rule) -> str:
         f"- **How to mend it**: {rule.remedy}",
     ]
     lines.extend(
-        f"- `{option.key}` (default `{json.dumps(option.default)}`): {option.description}"
+        _option(option)
         for option in rule.all_options
-        if option is not EXCLUDE
+        if option is not EXCLUDE and option not in BUCKETS
     )
+    shared = [f"`{option.key}`" for option in rule.options if option in BUCKETS]
+    if shared:
+        lines.append(f"- Takes {', '.join(shared)}")
     return "\n".join(lines) + "\n"
+
+
+def _option(option: Option) -> str:
+    return f"- `{option.key}` (default `{json.dumps(option.default)}`): {option.description}"
 
 
 def _level(rule: Rule) -> str:

@@ -117,8 +117,6 @@ def _only_reads(action: str) -> bool:
 
 
 def _is_wide(resource: str) -> bool:
-    if "*" not in resource:
-        return False
     parts = resource.split(":", 5)
     if len(parts) < 6:  # noqa: PLR2004
         return not resource.strip("*:")

@@ -33,8 +33,18 @@ def _copies_to(config: Resource, bucket: Resource, stack: Stack) -> bool:
     )
 
 
-def _copies_from(config: Resource, bucket: Resource, stack: Stack) -> bool:
+def copies_from(config: Resource, bucket: Resource, stack: Stack) -> bool:
+    """Whether an enabled rule of `config` reads `bucket`."""
     return bool(_enabled_rules(config)) and stack.refers(config, "bucket", bucket)
+
+
+def refuse_without_other_stack(bucket: Resource, stack: Stack) -> None:
+    """Raises UndecidedError for a DR bucket while the primary stack is not at hand."""
+    if not stack.other_given and is_at(bucket, Site.DR):
+        raise UndecidedError(
+            "the stack of the primary Region declares its replication; give that stack's export "
+            f"as `{OTHER_STACK.key}`"
+        )
 
 
 def _name(rule: Any) -> str:  # noqa: ANN401
@@ -56,7 +66,7 @@ def _lonely(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]
         lambda: any_of(
             stack.of(BUCKET_REPLICATION),
             lambda config: either(
-                lambda: _copies_from(config, bucket, stack),
+                lambda: copies_from(config, bucket, stack),
                 lambda: _copies_to(config, bucket, stack),
             ),
         ),
@@ -67,11 +77,7 @@ def _lonely(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]
     )
     if copied:
         return
-    if not stack.other_given and is_at(bucket, Site.DR):
-        raise UndecidedError(
-            "the stack of the primary Region declares its replication; give that stack's export "
-            f"as `{OTHER_STACK.key}`"
-        )
+    refuse_without_other_stack(bucket, stack)
     yield "no enabled replication rule copies it to or from another bucket"
 
 
@@ -174,7 +180,7 @@ _EXPORT = Option(
 def _carries_backups_out(config: Resource, stack: Stack, settings: Settings) -> bool:
     """Whether the recovery point depends on it: it carries backups towards the DR Region."""
     buckets = stack.of(BUCKET)
-    sources = [bucket for bucket in buckets if _copies_from(config, bucket, stack)]
+    sources = [bucket for bucket in buckets if copies_from(config, bucket, stack)]
     targets = [bucket for bucket in buckets if _copies_to(config, bucket, stack)]
     if not any_of([*sources, *targets], lambda bucket: is_backup_bucket(bucket, settings)):
         return False

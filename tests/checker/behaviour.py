@@ -8,8 +8,6 @@ from tests.checker.outcome import UNFINISHED, Outcome, Run
 
 DYING = timedelta(seconds=3)
 """How long a process may still write after its Region is lost: the kill takes a moment."""
-BUSY = timedelta(seconds=60)
-"""How far a busy machine may fall behind its schedule."""
 
 
 def check(outcome: Outcome, findings: Findings) -> None:
@@ -56,7 +54,7 @@ def _losses_are_bounded(outcome: Outcome, findings: Findings) -> None:
             findings.check("excuse-is-real", run, False, "the old owner's database lacks it")
             continue
         longest = timedelta(seconds=outcome.rows[row.dag_id]["longest_seconds"])
-        oldest = inputs.outage_at - reach - longest - BUSY
+        oldest = inputs.outage_at - reach - longest - timedelta(seconds=inputs.behind)
         findings.check(
             "losses-bounded", run, row.created_at >= oldest, f"is from {row.created_at}, too long "
             f"before the outage for a backup each {inputs.backup_interval:.0f} s"
@@ -154,12 +152,12 @@ def _right_interval_next(outcome: Outcome, findings: Findings) -> None:
 
 def _still_scheduled(outcome: Outcome, findings: Findings) -> None:
     """After the first run the next ones come too."""
-    until = outcome.inputs.owed_until
+    until = outcome.inputs.owed_until - timedelta(seconds=outcome.inputs.behind)
     for dag, row in outcome.rows.items():
         fresh = [run.interval_end for run in _scheduled(outcome.new_runs[dag]) if run.interval_end]
         if not timetable.is_timed(row) or row["user_paused"] or not fresh:
             continue
-        owed = timetable.due(row, max(fresh), until - BUSY)
+        owed = timetable.due(row, max(fresh), until)
         findings.check(
             "still-scheduled", dag, not owed,
             f"its last run is for {max(fresh)}, though one fell due at "

@@ -43,6 +43,7 @@ class Inputs:
         owed_until: runs due by then must have been completed when the drill ended.
         backup_interval: seconds between two backups.
         backup_allowance: seconds that a backup may take until it counts.
+        behind: seconds that a busy machine may be behind its schedules.
         reruns: runs ("dag_id/run_id") that the operator cleared by hand after the recovery.
     """
 
@@ -57,6 +58,7 @@ class Inputs:
     owed_until: datetime
     backup_interval: float
     backup_allowance: float = 30
+    behind: float = 60
     reruns: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
@@ -76,5 +78,6 @@ class Inputs:
             owed_until=datetime.fromisoformat(raw["owed_until"]),
             backup_interval=float(raw["backup_interval"]),
             backup_allowance=float(raw.get("backup_allowance", 30)),
+            behind=float(raw.get("behind", 60)),
             reruns=frozenset(raw.get("reruns", ())),
         )

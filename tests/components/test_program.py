@@ -180,7 +180,7 @@ def test_primary_looks_up_only_the_dr_keys():
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_data_and_keys_are_protected_until_deletion_is_allowed(stack):
-    kept = {"Key", "ReplicaKey", "Table"}
+    kept = {"Key", "ReplicaKey", "Table", "Environment"}
     for allow, found in ((False, program(stack)), (True, brought(stack))):
         backups = found.one("Bucket", bucket=NAMES.backup_bucket(Site(stack)))
         protected = [one for one in found.resources if one.type.rpartition(":")[2] in kept]
@@ -189,6 +189,7 @@ def test_data_and_keys_are_protected_until_deletion_is_allowed(stack):
         assert all(one.inputs["forceDestroy"] is allow for one in found.of("Bucket"))
         for table in found.of("Table"):
             assert table.inputs["deletionProtectionEnabled"] is not allow
+        assert ("allowDeletion" in found.outputs["deletion"]) is not allow
 
 
 @pytest.mark.parametrize("stack", STACKS)

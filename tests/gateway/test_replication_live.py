@@ -259,6 +259,20 @@ def test_destination_that_vanished_fails_the_object_and_nothing_else(aws, pair):
     eventually(lambda: status(aws, east, EAST, "k") == "FAILED")
 
 
+def test_replica_key_that_does_not_exist_fails_the_copy_not_the_configuration(aws):
+    east, west = aws.bucket("east", EAST), aws.bucket("west", WEST)
+    missing = f"arn:aws:kms:{WEST}:123456789012:key/00000000-0000-0000-0000-000000000000"
+    replicate(
+        aws,
+        east,
+        EAST,
+        rule(west, Destination={"EncryptionConfiguration": {"ReplicaKmsKeyID": missing}}),
+    )
+    aws.client("s3").put_object(Bucket=east, Key="k", Body=b"1")
+    eventually(lambda: status(aws, east, EAST, "k") == "FAILED")
+    assert versions(aws, west, WEST, "k") == []
+
+
 def test_key_of_another_region_is_refused_at_once(aws):
     bucket = aws.bucket("west", WEST)
     arn = aws.client("kms", EAST).create_key()["KeyMetadata"]["Arn"]

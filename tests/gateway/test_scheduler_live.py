@@ -125,6 +125,27 @@ def test_universal_target_calls_an_api(aws):
     assert messages[0]["Body"] == "tick"
 
 
+def test_missing_target_is_given_up_at_once_and_its_payload_kept(aws):
+    queue = aws.client("sqs", WEST).create_queue(QueueName="dead")["QueueUrl"]
+    aws.client("scheduler", WEST).create_schedule(
+        Name="missing",
+        ScheduleExpression="rate(1 minute)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": "arn:aws:lambda:us-west-2:123456789012:function:nobody",
+            "RoleArn": ROLE,
+            "Input": '"for nobody"',
+            "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-west-2:123456789012:dead"},
+        },
+    )
+    messages = eventually(
+        lambda: aws.client("sqs", WEST).receive_message(QueueUrl=queue).get("Messages")
+    )
+    assert messages[0]["Body"] == '"for nobody"'
+    given_up = aws.control.state()["failed_deliveries"]
+    assert any(item["target"].endswith(":nobody") and item["attempts"] == 1 for item in given_up)
+
+
 def test_target_that_nobody_can_serve_is_reported_not_dropped(aws):
     schedule(aws, "odd", "arn:aws:batch:us-west-2:123456789012:job-queue/x", {})
 

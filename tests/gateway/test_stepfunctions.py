@@ -1,5 +1,6 @@
 import json
 import time
+from datetime import datetime
 
 import pytest
 
@@ -253,6 +254,13 @@ def test_states_all_does_not_catch_runtime_errors(aws):
         Caught={"Type": "Pass", "End": True},
     )
     assert aws.execute(machine)["status"] == "FAILED"
+
+
+def test_start_time_in_the_context_is_text_and_the_execution_succeeds(aws):
+    machine = one({"Type": "Pass", "Parameters": {"at.$": "$$.Execution.StartTime"}})
+    at = output(aws.execute(machine))["at"]
+    assert at.endswith("Z")
+    assert abs(datetime.fromisoformat(at).timestamp() - time.time()) < 60
 
 
 def test_history_can_be_read_forwards_backwards_and_in_pages(aws):

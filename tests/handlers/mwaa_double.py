@@ -1,4 +1,4 @@
-"""An MWAA without Airflow, told by a file what becomes of the environments it is asked to create."""
+"""An MWAA without Airflow: a file says what becomes of the environments that it creates."""
 
 import json
 import time
@@ -23,23 +23,23 @@ class MwaaDouble:
         del query
         key = (region, path.rsplit("/", 1)[-1])
         if path == "/environments":
-            return _answer(
-                {"Environments": sorted(name for at, name in self._made if at == region)}
-            )
+            return _answer({"Environments": [name for at, name in self._made if at == region]})
         if path.startswith("/restapi/"):
             return _answer({"RestApiStatusCode": 200, "RestApiResponse": {}})
         if method == "PUT":
-            if key in self._made:
-                return _error(400, "ValidationException", f"{key[1]} already exists")
-            arn = f"arn:aws:airflow:{region}:{self._account}:environment/{key[1]}"
-            self._made[key] = {**json.loads(body), "Arn": arn, "CreatedAt": time.time()}
-            return _answer({"Arn": arn})
-        if method == "DELETE":
-            self._made.pop(key, None)
-            return _answer({})
+            return self._create(key, json.loads(body))
         if key not in self._made:
             return _error(404, "ResourceNotFoundException", f"{key[1]} not found")
         return _answer({"Environment": self._shown(*key)})
+
+    def _create(
+        self, key: tuple[str, str], asked: dict[str, Any]
+    ) -> tuple[int, dict[str, str], bytes]:
+        if key in self._made:
+            return _error(400, "ValidationException", f"{key[1]} already exists")
+        arn = f"arn:aws:airflow:{key[0]}:{self._account}:environment/{key[1]}"
+        self._made[key] = {**asked, "Arn": arn, "CreatedAt": time.time()}
+        return _answer({"Arn": arn})
 
     def _shown(self, region: str, name: str) -> dict[str, Any]:
         made = self._made[region, name]

@@ -173,6 +173,12 @@ class World(Installation):
             if "stateEnteredEventDetails" in event
         ]
 
+    def last_events(self, execution: str) -> list[Any]:
+        """What went wrong, for a failed assertion."""
+        return self.client("stepfunctions").get_execution_history(executionArn=execution)["events"][
+            -4:
+        ]
+
     def recover(self) -> str:
         """Open the incident as the monitor would, and run the recovery to its end."""
         opened = self.client("lambda").invoke(
@@ -403,7 +409,7 @@ def test_the_monitor_notices_a_lost_region_and_starts_one_recovery(world: World)
     started = world.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
     assert [one["name"] for one in started] == [FIRST]
     assert world.end(started[0]["executionArn"]) == "SUCCEEDED"
-    assert world.end(execution) == "SUCCEEDED"
+    assert world.end(execution) == "SUCCEEDED", world.last_events(execution)
     incident = world.incident()
     assert incident["outage_at"] == pulse.at
     detected = datetime.fromisoformat(incident["opened_at"]) - outage

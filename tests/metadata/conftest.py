@@ -9,16 +9,20 @@ import pytest
 
 from local import postgres
 from local.mwaa import install
-from tests.metadata.metadata_world import ROLE, World
+from tests.metadata import metadata_hard
+from tests.metadata.metadata_world import ROLE, Vault, World
 
 VERSION = "2.10.3"
 TEMPLATE = "template_airflow"
+FILLED = "template_filled"
+QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""These databases live for one test, and nothing here measures them."""
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Cluster]:
     """One cluster with a migrated template, and a role that may use the tables but owns nothing."""
-    cluster = postgres.start(tmp_path_factory.mktemp("metadata") / "data")
+    cluster = postgres.start(tmp_path_factory.mktemp("metadata") / "data", settings=QUICK)
     try:
         _migrate(cluster.create_database(TEMPLATE), tmp_path_factory.mktemp("airflow"))
         with cluster.connect(TEMPLATE) as connection, connection.cursor() as cursor:
@@ -46,18 +50,32 @@ def _migrate(url: str, home: Path) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def hard_world(cluster: postgres.Cluster) -> World:
+    """A template of an environment full of what breaks restores."""
+    cluster_copy(cluster, TEMPLATE, FILLED)
+    world = World(cluster, FILLED)
+    metadata_hard.fill(world)
+    world.close()
+    return world
+
+
+def cluster_copy(cluster: postgres.Cluster, template: str, name: str) -> None:
+    connection = cluster.connect("postgres")
+    connection.autocommit = True
+    connection.cursor().execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    connection.close()
+
+
 @pytest.fixture
-def new_world(cluster: postgres.Cluster) -> Iterator[Callable[[], World]]:
-    """Makes environments: an empty migrated database and a Fernet key of its own each."""
+def new_world(cluster: postgres.Cluster) -> Iterator[Callable[..., World]]:
+    """Makes environments: a copy of a migrated database and a Fernet key of its own each."""
     made: list[World] = []
 
-    def make() -> World:
+    def make(like: World | None = None) -> World:
         name = f"world_{World.number()}"
-        connection = cluster.connect("postgres")
-        connection.autocommit = True
-        connection.cursor().execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
-        connection.close()
-        made.append(World(cluster, name))
+        cluster_copy(cluster, like.name if like else TEMPLATE, name)
+        made.append(World(cluster, name, like.key) if like else World(cluster, name))
         return made[-1]
 
     yield make
@@ -66,10 +84,20 @@ def new_world(cluster: postgres.Cluster) -> Iterator[Callable[[], World]]:
 
 
 @pytest.fixture
-def source(new_world: Callable[[], World]) -> World:
+def source(new_world: Callable[..., World]) -> World:
     return new_world()
 
 
 @pytest.fixture
-def target(new_world: Callable[[], World]) -> World:
+def filled(new_world: Callable[..., World], hard_world: World) -> World:
+    return new_world(hard_world)
+
+
+@pytest.fixture
+def target(new_world: Callable[..., World]) -> World:
     return new_world()
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return Vault(tmp_path)

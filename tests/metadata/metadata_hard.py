@@ -1,4 +1,6 @@
-"""An environment full of what breaks restores, and how to compare two of them without the engine."""
+"""An environment full of what breaks restores, and a comparison without the engine."""
+
+# ruff: noqa: S608 - fixed text
 
 import pickle
 from typing import Any

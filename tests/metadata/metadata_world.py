@@ -49,6 +49,7 @@ class World:
     cluster: Cluster
     name: str
     key: str = field(default_factory=lambda: Fernet.generate_key().decode())
+    _connection: Any = None
     _numbers = itertools.count()
 
     @classmethod
@@ -71,14 +72,23 @@ class World:
     def engine(self) -> Engine:
         return engine_from_url(self.url)
 
+    @property
+    def connection(self) -> Any:
+        """One for all statements of a test, each committed at once."""
+        if self._connection is None:
+            self._connection = self.cluster.connect(self.name)
+            self._connection.autocommit = True
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        connection = self.cluster.connect(self.name)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement, parameters or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
 
     def one(self, statement: str, *parameters: Any) -> Any:
         return self.sql(statement, *parameters)[0][0]
@@ -92,13 +102,9 @@ class World:
             tuple(json.dumps(v) if isinstance(v, dict | list) else v for v in row.values())
             for row in rows
         ]
-        connection = self.cluster.connect(self.name)
-        try:
-            with connection, connection.cursor() as cursor:
-                statement = f'INSERT INTO "{table}" ({columns}) VALUES %s'  # noqa: S608
-                psycopg2.extras.execute_values(cursor, statement, values)
-        finally:
-            connection.close()
+        statement = f'INSERT INTO "{table}" ({columns}) VALUES %s'  # noqa: S608
+        with self.connection.cursor() as cursor:
+            psycopg2.extras.execute_values(cursor, statement, values)
 
     def encrypted(self, text: str) -> str:
         return self.fernet.encrypt(text.encode()).decode()
@@ -156,6 +162,7 @@ class World:
         self.insert("xcom", row)
 
     def drop(self) -> None:
+        self.close()
         connection = self.cluster.connect("postgres")
         connection.autocommit = True
         connection.cursor().execute(f'DROP DATABASE "{self.name}" WITH (FORCE)')
@@ -184,11 +191,13 @@ class Vault:
     def restore(
         self, world: World, key: str, phase: Phase = Phase.ALL, **options: Any
     ) -> ImportReport:
+        fernet, progress = options.pop("fernet", world.fernet), options.pop("progress", None)
         return run_import(
             world.engine,
             self.storage,
             self.sealer,
-            options.pop("fernet", world.fernet),
+            fernet,
             key,
             ImportOptions(phase=phase, **options),
+            progress=progress,
         )

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local.mwaa.runtime import Timing
+from local.mwaa.launch import Timing
 from local.mwaa.service import MwaaService
 
 ACCOUNT = "123456789012"

@@ -81,7 +81,6 @@ def test_creation_fails_later_and_says_why(
     assert document["LastUpdate"]["Status"] == "FAILED"
     assert error["ErrorCode"] == "INCORRECT_CONFIGURATION"
     assert re.search(text, error["ErrorMessage"])
-    mwaa.api.delete_environment(Name="env")
 
 
 def test_name_is_taken_until_the_environment_is_deleted(

@@ -116,6 +116,11 @@ _BY_RULE = {
         (dr, "ExecutionsFailed", "dimensions.StateMachineArn", [OTHER_MACHINE]),
         (dr, "ExecutionsTimedOut", "metricName", ["ExecutionsSucceeded"]),
     ],
+    "replication-failure-alarm": [
+        (primary, "failed-demo-primary-dags", "dimensions.SourceBucket", ["other"]),
+        (primary, "failed-demo-primary-dags", "alarmActions", [[]]),
+        (primary, "failed-demo-primary-dags", "metricName", ["ReplicationLatency"]),
+    ],
     "alarm-subscribed": [(dr, "subscription", "topic", ["arn:aws:sns:us-west-2:1:other"])],
     "environment-logged": [
         (primary, "environment", "loggingConfiguration", [DELETE]),

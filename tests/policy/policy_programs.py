@@ -10,6 +10,8 @@ from policy_judge import Program
 
 EAST, WEST = "us-east-1", "us-west-2"
 ACCOUNT = "123456789012"
+OPEN_WITHOUT_PRIMARY = {"mwaa-dr-bucket-replicated", "mwaa-dr-replication-failure-alarm"}
+"""What cannot be said of a DR program alone: the primary one declares its replication."""
 
 
 def s3_arn(name):
@@ -80,6 +82,20 @@ def add_bucket(program, name, role, site, region):
                 },
             ],
         },
+    )
+
+
+def add_replication_alarm(program, source, region, topic):
+    add_alarm(
+        program,
+        f"failed-{source}",
+        region,
+        topic,
+        "OperationsFailedReplication",
+        namespace="AWS/S3",
+        falls=False,
+        treatMissingData="notBreaching",
+        dimensions={"SourceBucket": source, "DestinationBucket": "x", "RuleId": "all"},
     )
 
 
@@ -175,6 +191,7 @@ def primary():
         namespace="AmazonMWAA",
         dimensions={"Function": "Scheduler", "Environment": "demo-primary"},
     )
+    add_replication_alarm(program, "demo-primary-dags", EAST, topic)
     add_alarm(program, "monitor", EAST, topic, "MonitorHeartbeat")
     program.add(
         "execution-policy",
@@ -248,6 +265,7 @@ def dr():
             dimensions={"StateMachineArn": arn},
         )
     add_alarm(program, "age", WEST, topic, "BackupAgeSeconds", falls=False, threshold=3600.0)
+    add_replication_alarm(program, "demo-dr-backups", WEST, topic)
     add_alarm(program, "dead-man", WEST, topic, "PrimaryHeartbeat")
     variables = {"MWAA_DR_CONFIG": json.dumps({"detection": {"probe_seconds": 3.0}})}
     program.add(

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import textwrap
 from pathlib import Path
 
 import boto3
@@ -18,6 +17,7 @@ from local.pulumi.environment import init_stacks, pulumi_environment
 pytestmark = pytest.mark.engine
 
 REGION = "us-west-2"
+PACK = str(ROOT / "policy")
 PROGRAM = """
 import json
 import pulumi
@@ -127,12 +127,12 @@ def aws_port():
 
 
 class Project:
-    """A Pulumi project of its own, with its own state and its own AWS."""
+    """A Pulumi project with its own state and its own AWS."""
 
-    def __init__(self, folder: Path, port: int):
+    def __init__(self, folder: Path, stack: str, backend: Path, port: int):
         self.folder = folder
+        self.stack = stack
         self.endpoint = f"http://127.0.0.1:{port}"
-        backend = folder / "state"
         self.environment = {
             **os.environ,
             **pulumi_environment(backend=backend),
@@ -142,10 +142,7 @@ class Project:
             "AWS_REGION": REGION,
             "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         }
-        runtime = {"name": "python", "options": {"virtualenv": str(ROOT / ".venv")}}
-        (folder / "Pulumi.yaml").write_text(json.dumps({"name": "demo", "runtime": runtime}))
-        (folder / "__main__.py").write_text(textwrap.dedent(PROGRAM))
-        init_stacks(folder, stacks=["dev"], backend=backend)
+        init_stacks(folder, stacks=[stack], backend=backend)
 
     def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -161,7 +158,7 @@ class Project:
     def up(self, *flags: str, **settings: bool) -> subprocess.CompletedProcess[str]:
         config = [f"--config=demo:{key}={str(value).lower()}" for key, value in settings.items()]
         return self.pulumi(
-            *("up", "--yes", "--stack", "dev", "--policy-pack", str(ROOT / "policy")),
+            *("up", "--yes", "--stack", self.stack, "--policy-pack", PACK),
             *config,
             *flags,
         )
@@ -178,7 +175,15 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path, aws_port):
-    return Project(tmp_path, aws_port)
+    runtime = {"name": "python", "options": {"virtualenv": str(ROOT / ".venv")}}
+    (tmp_path / "Pulumi.yaml").write_text(json.dumps({"name": "demo", "runtime": runtime}))
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    return Project(tmp_path, "dev", tmp_path / "state", aws_port)
+
+
+@pytest.fixture
+def own_dr_stack(tmp_path, aws_port):
+    return Project(ROOT, "dr", tmp_path / "state", aws_port)
 
 
 def test_a_broken_rule_stops_the_update_before_anything_is_made(project):
@@ -198,11 +203,11 @@ def test_the_corrected_program_passes_and_so_does_its_exported_state(project):
     assert "[mandatory]" not in done.stdout
     # Only what the other stack declares is left open, though the preview knows no id and no ARN.
     notes = {line.split("'")[2] for line in done.stdout.splitlines() if "can't run policy" in line}
-    assert notes == {"mwaa-dr-bucket-replicated"}
+    assert notes == {"mwaa-dr-bucket-replicated", "mwaa-dr-replication-failure-alarm"}
     assert project.client("dynamodb").list_tables()["TableNames"] == ["demo-state"]
 
     assert project.pulumi("stack", "export", "--stack", "dev", "--file", "dev.json").returncode == 0
-    analyze = ("policy", "analyze", "--file", "dev.json", "--policy-pack", str(ROOT / "policy"))
+    analyze = ("policy", "analyze", "--file", "dev.json", "--policy-pack", PACK)
     assert project.pulumi(*analyze).returncode == 0
 
     state = json.loads((project.folder / "dev.json").read_text())
@@ -220,3 +225,24 @@ def test_without_a_preview_a_resource_rule_still_stops_its_resource(project):
     assert done.returncode != 0
     assert "mwaa-dr-state-table-recoverable" in done.stdout
     assert project.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_the_dr_stack_of_this_project_breaks_no_rule_and_is_judged(own_dr_stack, tmp_path):
+    """The same preview with a threshold that the stack cannot meet is refused."""
+    preview = ("preview", "--stack", "dr", "--policy-pack", PACK)
+    done = own_dr_stack.pulumi(*preview)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[mandatory]" not in done.stdout
+
+    strict = {
+        "mwaa-dr-backup-retention": {"retentionDays": 10_000},
+        "mwaa-dr-backup-age-alarm": {"rpoMinutes": 1},
+        "mwaa-dr-function-timeout": {"minimumSeconds": 500},
+        "mwaa-dr-state-machine-failure-alarm": {"metrics": ["ExecutionThrottled"]},
+    }
+    config = tmp_path / "strict.json"
+    config.write_text(json.dumps(strict))
+    done = own_dr_stack.pulumi(*preview, "--policy-pack-config", str(config))
+    assert done.returncode != 0
+    refused = {line.split()[4] for line in done.stdout.splitlines() if "- [mandatory]" in line}
+    assert refused == set(strict)

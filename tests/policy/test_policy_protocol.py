@@ -12,7 +12,7 @@ from google.protobuf import struct_pb2
 from mwaa_dr_policy import RULES
 from mwaa_dr_policy import kinds as k
 from policy_judge import DELETE, urn
-from policy_programs import dr, primary
+from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary
 from pulumi.runtime.proto import analyzer_pb2 as pb
 from pulumi.runtime.proto import analyzer_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
@@ -188,15 +188,16 @@ def test_an_unknown_value_of_a_resource_becomes_a_note(pack):
 
 
 def test_the_other_stack_is_read_from_its_export(pack, tmp_path):
-    [note] = analyze_stack(pack, dr())
-    assert "otherStack" in note.message
+    notes = analyze_stack(pack, dr())
+    assert {note.policyName for note in notes} == OPEN_WITHOUT_PRIMARY
+    assert all("otherStack" in note.message for note in notes)
     resources = [
         {"type": raw["type"], "urn": urn(raw["type"], name), "outputs": raw["props"]}
         for name, raw in primary().items()
     ]
     export = tmp_path / "primary.json"
     export.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
-    configure(pack, {"mwaa-dr-bucket-replicated": {"otherStack": str(export)}})
+    configure(pack, {rule: {"otherStack": str(export)} for rule in OPEN_WITHOUT_PRIMARY})
     assert list(analyze_stack(pack, dr())) == []
 
 

@@ -11,6 +11,7 @@ from policy_programs import (
     add_alarm,
     add_bucket,
     add_replication,
+    add_replication_alarm,
     dr,
     primary,
     s3_arn,
@@ -153,6 +154,12 @@ def test_tls_may_be_required_by_two_statements_and_a_list_of_principals():
     assert violated(dr().set("backups-policy", "policy", document)) == set()
 
 
+@pytest.mark.parametrize("resource", ["*", s3_arn("demo-dr-backups*")])
+def test_tls_may_be_required_by_one_pattern_for_bucket_and_objects(resource):
+    document = tls_only("demo-dr-backups", Resource=resource)
+    assert violated(dr().set("backups-policy", "policy", document)) == set()
+
+
 # Replication over two stacks
 
 
@@ -161,6 +168,19 @@ def test_dr_with_the_primary_stack_at_hand_is_decided():
     violations, undecided = judge(dr(), other=other)
     assert set(violations) == {"mwaa-dr-bucket-replicated"}
     assert undecided == {}
+
+
+def test_the_alarm_beside_a_dr_bucket_is_judged_with_the_primary_stack_at_hand():
+    program = dr()
+    del program["failed-demo-dr-backups"]
+    assert violated(program) == set()
+    assert violated(program, other=primary()) == {"mwaa-dr-replication-failure-alarm"}
+
+
+def test_a_bucket_that_only_receives_copies_needs_no_alarm_on_them():
+    program = primary()
+    assert "copy-back" in program
+    assert violated(program, other=dr()) == set()
 
 
 def test_a_dr_bucket_without_tags_is_not_excused_from_replication():
@@ -199,6 +219,7 @@ def replicating():
     options["mwaa_dr.copy_mode"] = "replicate"
     del program["copy-back"]
     add_replication(program, "copy-out", "demo-primary-backups", "demo-dr-backups", EAST)
+    add_replication_alarm(program, "demo-primary-backups", EAST, f"arn:aws:sns:{EAST}:1:x")
     return program
 
 

@@ -4,7 +4,7 @@ import pytest
 from mwaa_dr_policy import RULES
 from policy_breaks import BREAKS
 from policy_judge import judge, violated
-from policy_programs import dr, primary
+from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary
 
 STATES = "mwaa-dr-state-machine-failure-alarm"
 HEARTBEAT = "mwaa-dr-environment-heartbeat-alarm"
@@ -22,7 +22,7 @@ def test_primary_alone_leaves_nothing_open():
 def test_dr_alone_leaves_only_its_replication_open():
     violations, undecided = judge(dr())
     assert violations == {}
-    assert set(undecided) == {"mwaa-dr-bucket-replicated"}
+    assert set(undecided) == OPEN_WITHOUT_PRIMARY
     assert "otherStack" in undecided["mwaa-dr-bucket-replicated"][0]
 
 

@@ -40,9 +40,10 @@ def reasons(known, token, inputs):
 
 
 def test_a_misspelt_property_is_refused_with_the_right_name(known):
-    assert "did you mean 'forceDestroy'" in reasons(known, BUCKET, {"forceDestory": True})[
-        "forceDestory"
-    ]
+    assert (
+        "did you mean 'forceDestroy'"
+        in reasons(known, BUCKET, {"forceDestory": True})["forceDestory"]
+    )
 
 
 def test_a_property_that_only_pulumi_aws_supports_is_refused(known):
@@ -128,7 +129,10 @@ def test_another_name_replaces_and_another_tag_updates(known):
 
 def test_a_replacement_that_keeps_its_name_deletes_the_old_one_first(known):
     moved = changes(
-        known, BUCKET, {"bucket": "a", "region": "us-east-1"}, {"bucket": "a", "region": "us-west-2"}
+        known,
+        BUCKET,
+        {"bucket": "a", "region": "us-east-1"},
+        {"bucket": "a", "region": "us-west-2"},
     )
     assert moved.replaces
     assert moved.delete_first

@@ -23,14 +23,16 @@ from local.gateway.replication_rules import described, mistake, parse
 
 def apply(replicator: Replicator) -> None:
     def offering(original: Any) -> Any:  # noqa: ANN401
-        replicator.put_object = original
+        def store(self: Any, bucket_name: str, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+            _check_key(self.get_bucket(bucket_name), options)
+            return original(self, bucket_name, *rest, **options)
 
         def put_object(self: Any, bucket_name: str, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
-            bucket = self.get_bucket(bucket_name)
-            _check_key(bucket, options)
-            version = original(self, bucket_name, *rest, **options)
-            replicator.created(bucket, version)
+            version = store(self, bucket_name, *rest, **options)
+            replicator.created(self.get_bucket(bucket_name), version)
             return version
+
+        replicator.put_object = store
 
         return put_object
 

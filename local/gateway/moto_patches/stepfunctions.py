@@ -2,7 +2,7 @@
 
 - calls to other services go through the gateway, so that outages and MWAA apply to them;
 - parameters and results of service integrations are spelt as AWS spells them, times as text;
-- an execution without a name gets one of its own;
+- an execution without a name gets one of its own, and `$$.Execution.StartTime` is text;
 - an execution whose interpreter breaks ends as FAILED instead of running for ever;
 - StopDate is told for TIMED_OUT, an output that is text is JSON too, and the history can be
   paged and reversed;
@@ -28,6 +28,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service,
 )
 from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
@@ -134,12 +135,24 @@ def _executions() -> None:
             except Exception as error:
                 log.exception("a state machine's interpreter broke")
                 execution = self._execution_communication.execution
+                if execution.exec_status != ExecutionStatus.RUNNING:
+                    return  # it had ended; only telling others about it failed
                 execution.exec_status = ExecutionStatus.FAILED
                 execution.stop_date = datetime.datetime.now(tz=datetime.UTC)
                 execution.error, execution.cause = "States.Runtime", str(error)
 
         return logic
 
+    def with_text_time(original: Any) -> Any:  # noqa: ANN401
+        def details(self: Any) -> Any:  # noqa: ANN401
+            result = original(self)
+            moment = result.start_time.astimezone(datetime.UTC)
+            result.start_time = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return result
+
+        return details
+
+    replace(Execution, "get_start_execution_details", with_text_time)
     replace(StepFunctionsParserBackend, "start_execution", named)
     replace(ExecutionWorker, "_execution_logic", guarded)
 

@@ -11,11 +11,7 @@ Source: Step Functions developer guide, "Handling errors" and "AWS SDK service i
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
-from moto.stepfunctions.parser.api import (
-    HistoryEventType,
-    TaskFailedEventDetails,
-    TaskTimedOutEventDetails,
-)
+from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
     CustomErrorName,
 )
@@ -77,18 +73,19 @@ def _no_answer(prefix: str | None) -> Any:  # noqa: ANN401
                 return original(self, env=env, ex=ex)
             service = prefix or self._normalise_service_error_name(self.resource.api_name)
             name = f"{service}.SdkClientException"
+            details: Any = {
+                "taskFailedEventDetails": {
+                    "error": name,
+                    "cause": str(ex),
+                    "resource": self._get_sfn_resource(),
+                    "resourceType": self._get_sfn_resource_type(),
+                }
+            }
             return FailureEvent(
                 env=env,
                 error_name=CustomErrorName(name),
                 event_type=HistoryEventType.TaskFailed,
-                event_details={
-                    "taskFailedEventDetails": TaskFailedEventDetails(
-                        error=name,
-                        cause=str(ex),
-                        resource=self._get_sfn_resource(),
-                        resourceType=self._get_sfn_resource_type(),
-                    )
-                },
+                event_details=details,
             )
 
         return from_error
@@ -101,17 +98,18 @@ def _heartbeat(original: Any) -> Any:  # noqa: ANN401
         if not isinstance(ex, HeartbeatTimeoutError):
             return original(self, env=env, ex=ex)
         kind = StatesErrorNameType.StatesHeartbeatTimeout
+        details: Any = {
+            "taskTimedOutEventDetails": {
+                "resourceType": self._get_sfn_resource_type(),
+                "resource": self._get_sfn_resource(),
+                "error": kind.to_name(),
+            }
+        }
         return FailureEvent(
             env=env,
             error_name=StatesErrorName(typ=kind),
             event_type=HistoryEventType.TaskTimedOut,
-            event_details={
-                "taskTimedOutEventDetails": TaskTimedOutEventDetails(
-                    resourceType=self._get_sfn_resource_type(),
-                    resource=self._get_sfn_resource(),
-                    error=kind.to_name(),
-                )
-            },
+            event_details=details,
         )
 
     return from_error

@@ -48,6 +48,9 @@ def dag_of(row: Row) -> DAG:
             "retries": row["options"].get("retries", 0),
             "retry_delay": timedelta(seconds=4),
             "pool": row["options"].get("pool", "default_pool"),
+            # A backlog of older runs must not keep what reacts to events waiting.
+            "priority_weight": 10 if row["datasets"] else 1,
+            "weight_rule": "absolute",
         },
         tags=["drill", row["shape"]],
     )

@@ -1,0 +1,118 @@
+"""Which installation the command is about: from options, variables or the `dr` stack's file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import click
+import yaml
+from botocore.config import Config
+
+from contract.names import Names
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+STACK_FILE = "Pulumi.dr.yaml"
+PREFIX = "mwaa-dr:"
+BOUNDED = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3})
+
+
+@dataclass
+class Place:
+    """The DR side of one installation; the command needs nothing of the primary Region.
+
+    Args:
+        region: the DR Region.
+    """
+
+    name: str
+    account: str
+    region: str
+    partition: str = "aws"
+
+    @property
+    def names(self) -> Names:
+        return Names(self.name, self.account, self.partition)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        return boto3.client("s3", region_name=self.region, config=BOUNDED)
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        return boto3.client("dynamodb", region_name=self.region, config=BOUNDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says of the place; None where it says nothing."""
+
+    name: str | None
+    region: str | None
+    account: str | None
+
+
+def pass_place(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command the place as its first argument; others need none, nor its help text."""
+
+    @click.pass_obj
+    @wraps(command)
+    def wrapped(options: Options, *arguments: Any, **named: Any) -> T:  # noqa: ANN401
+        place = resolve(options.name, options.region, options.account)
+        return command(place, *arguments, **named)
+
+    return wrapped
+
+
+def resolve(name: str | None, region: str | None, account: str | None) -> Place:
+    """The place that the options name; what they leave out comes from the stack's file.
+
+    The file is `Pulumi.dr.yaml` in this folder or the nearest one above. Without it name and Region
+    must be given, and the account is the one of the credentials.
+
+    Raises:
+        click.UsageError: something is missing or the name is not allowed.
+    """
+    settings = _stack_settings(Path.cwd())
+    name = name or settings.get("name")
+    region = region or settings.get("drRegion")
+    account = account or settings.get("account")
+    for option, value in (("--name", name), ("--region", region)):
+        if not value:
+            raise click.UsageError(
+                f"{option} is missing; give it, or run in a folder with {STACK_FILE}"
+            )
+    if not account:
+        sts = boto3.client("sts", region_name=region, config=BOUNDED)
+        account = sts.get_caller_identity()["Account"]
+    place = Place(str(name), str(account), str(region), settings.get("partition", "aws"))
+    try:
+        _ = place.names
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return place
+
+
+def _stack_settings(start: Path) -> dict[str, Any]:
+    """The scalar settings of the nearest stack file, by key without the namespace."""
+    file = next(
+        (found for at in (start, *start.parents) if (found := at / STACK_FILE).is_file()), None
+    )
+    if file is None:
+        return {}
+    try:
+        config = (yaml.safe_load(file.read_text()) or {}).get("config") or {}
+    except yaml.YAMLError as error:
+        raise click.UsageError(f"{file} is not YAML: {error}") from error
+    return {
+        key.removeprefix(PREFIX): value
+        for key, value in config.items()
+        if key.startswith(PREFIX) and isinstance(value, str)
+    }

@@ -1,0 +1,64 @@
+"""`mwaa-dr report`: one incident from its first reading to its figures."""
+
+from typing import Any
+
+import click
+
+from cli import show, store
+from cli.place import Place, pass_place
+from contract import state
+
+FIGURES = {
+    "detection_seconds": "outage to incident",
+    "recovery_seconds": "incident to un-paused",
+    "rto_unpaused_seconds": "outage to un-paused",
+    "rpo_seconds": "backup to outage",
+}
+
+
+@click.command()
+@click.argument("incident", required=False)
+@click.option("--json", "json_", is_flag=True, help="Print JSON instead of tables.")
+@pass_place
+def report(place: Place, incident: str | None, json_: bool) -> None:
+    """The timeline and the figures of INCIDENT (default: the newest)."""
+    found = _find(place, incident)
+    timeline = sorted(found["timeline"].values(), key=lambda entry: entry["at"])
+    if json_:
+        show.as_json({**found, "timeline": timeline})
+        return
+    rows = [
+        ("status", found["status"]),
+        ("from", f"{found['owner']}, epoch {found['epoch']}"),
+        ("to", found["target"]),
+        ("last sign of life", show.ago(found["outage_at"])),
+        ("opened", show.ago(found["opened_at"])),
+        ("closed", show.ago(found["closed_at"])),
+        ("because", "; ".join(found["reasons"]) or "-"),
+        ("ended with", found["reason"] or "-"),
+        *((FIGURES.get(name, name), f"{value:.0f} s") for name, value in found["figures"].items()),
+    ]
+    show.table(found["incident_id"], ("", ""), rows)
+    show.table(
+        "timeline",
+        ("at", "step", "detail"),
+        [(entry["at"][:23], entry["step"], _short(entry["detail"])) for entry in timeline],
+    )
+
+
+def _find(place: Place, incident: str | None) -> dict[str, Any]:
+    if incident is None:
+        newest = store.item(place, state.OPEN_INCIDENT)
+        if newest is None:
+            raise click.ClickException("there was no incident")
+        incident = str(newest["incident_id"])
+    found = store.item(place, state.incident(incident))
+    if found is None:
+        raise click.ClickException(f"there is no incident {incident}")
+    return found
+
+
+def _short(detail: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {value}" for key, value in detail.items() if not isinstance(value, dict | list)
+    )

@@ -1,0 +1,63 @@
+"""The main job, for real: work runs, a Region is lost, the work goes on in the other one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(1500)]
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {
+    "strategy", "airflow_version", "outage", "regions", "outage_at", "detected_at",
+    "environment_ready_at", "restored_at", "unpaused_at", "resumed_at", "rto_seconds",
+    "rpo_seconds", "objectives", "met", "steps", "tables", "runs", "verified",
+}  # fmt: skip
+"""What other programs read in report.json."""
+
+
+def _drill(*options):
+    """Run a drill; give its report and the checker's findings."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local.drill", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder = (
+        ROOT
+        / "build/drill"
+        / ("backup-restore-control" if "--control" in options else "backup-restore")
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return (
+        json.loads((folder / "report.json").read_text()),
+        json.loads((folder / "findings.json").read_text()),
+    )
+
+
+def test_the_work_goes_on_after_a_region_is_lost():
+    report, findings = _drill()
+    assert set(report) == NAMES
+    assert findings["objections"] == []
+    assert report["verified"]
+    assert report["met"]
+    assert (report["runs"]["lost"], report["runs"]["doubled"]) == (0, 0)
+    assert report["runs"]["in_flight"], "the Region was lost when nothing was under way"
+    assert len(report["resumed_at"]) >= 30
+    assert all(table["match"] for table in report["tables"])
+    assert sum(table["expected_rows"] for table in report["tables"]) > 500
+    assert any(step["emulated"] for step in report["steps"])
+
+
+def test_losing_the_region_at_a_quiet_moment_costs_nothing():
+    report, findings = _drill("--control")
+    assert findings["objections"] == []
+    assert report["verified"]
+    runs = report["runs"]
+    assert (runs["lost"], runs["doubled"]) == (0, 0)
+    assert (runs["at_risk"], runs["in_flight"]) == ([], [])
+    assert runs["completed"] == runs["expected"] > 60
