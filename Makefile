@@ -18,7 +18,7 @@ setup: build/.setup-done
 build/.setup-done: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet uv==$(UV_VERSION)
-	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock --python $(BIN)/python
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock --python $(BIN)/python
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable . --python $(BIN)/python
 	@mkdir -p build && touch $@
 

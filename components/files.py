@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pulumi
+
 from components.settings.tree import Code
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -12,19 +14,21 @@ DAGS = "dags/"
 RECOVERY = f"{DAGS}mwaa_dr/"
 """Where the recovery DAGs and what they import lie, beside the user's DAGs."""
 IGNORE = ".airflowignore"
-_LEFT_OUT = ("__pycache__", "tests")
+_CACHE = "__pycache__"
+_TESTS = "tests"
 
 
-class CodeError(Exception):
+class CodeError(pulumi.RunError):
     """A file that the settings name cannot be uploaded."""
 
 
 def python_files(root: Path, folder: str) -> dict[str, Path]:
     """Every Python file of `folder` by its path below `root`, in order, without tests."""
+    found = {path.relative_to(root).as_posix(): path for path in _files(root / folder)}
     return {
-        path.relative_to(root).as_posix(): path
-        for path in _files(root / folder)
-        if path.suffix == ".py"
+        name: path
+        for name, path in found.items()
+        if path.suffix == ".py" and _TESTS not in name.split("/")
     }
 
 
@@ -36,9 +40,8 @@ def archive_files(root: Path = PROJECT) -> dict[str, Path]:
 def recovery_files(root: Path = PROJECT) -> dict[str, Path]:
     """The recovery DAGs and their packages, by key in the DAG bucket."""
     dags = {
-        f"{RECOVERY}{path.relative_to(root / 'dags').as_posix()}": path
-        for path in _files(root / "dags")
-        if path.suffix == ".py"
+        f"{RECOVERY}{name.removeprefix(DAGS)}": path
+        for name, path in python_files(root, DAGS).items()
     }
     contract = {f"{RECOVERY}{name}": path for name, path in python_files(root, "contract").items()}
     return {**dags, **contract}
@@ -108,10 +111,9 @@ def extra_files(code: Code, root: Path = PROJECT) -> dict[str, tuple[str, Path]]
 def _files(folder: Path) -> Iterator[Path]:
     """Every file below `folder` that is worth shipping, in order."""
     for path in sorted(folder.rglob("*")):
-        hidden = any(
-            part.startswith(".") and part != IGNORE for part in path.relative_to(folder).parts
-        )
-        if path.is_file() and not hidden and not set(_LEFT_OUT) & set(path.parts):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") and part != IGNORE for part in parts)
+        if path.is_file() and not hidden and _CACHE not in parts:
             yield path
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pulumi
+
 from components.base import Place
 from components.execution_role import PURPOSE
 from components.settings import Settings
@@ -16,7 +18,7 @@ RESERVED_BYTES = 64
 """The variable's own name and a margin."""
 
 
-class ConfigSizeError(Exception):
+class ConfigSizeError(pulumi.RunError):
     """The handlers' configuration does not fit into a Lambda function's variables."""
 
 

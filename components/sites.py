@@ -180,7 +180,7 @@ def _key_in_dr(dr: Place, alias: str) -> pulumi.Output[str]:
     return aws.kms.get_alias_output(name=alias, region=dr.region).target_key_arn
 
 
-class WrongAccountError(Exception):
+class WrongAccountError(pulumi.RunError):
     """The credentials belong to another account than the settings say."""
 
 

@@ -24,8 +24,11 @@ _SHOWN = 60
 """Characters of a refused value that a message repeats."""
 
 
-class SettingsError(Exception):
-    """The settings cannot be used; the message has a line for each problem."""
+class SettingsError(pulumi.RunError):
+    """The settings cannot be used; the message has a line for each problem.
+
+    Pulumi shows a RunError by its message, without a stack trace.
+    """
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)

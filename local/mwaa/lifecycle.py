@@ -12,8 +12,8 @@ from local.mwaa import errors, prerequisites, record
 from local.mwaa.aws import Aws
 from local.mwaa.family import numbers
 from local.mwaa.folders import Folders
-from local.mwaa.record import Place
 from local.mwaa.launch import Timing
+from local.mwaa.record import Place
 from local.mwaa.runtime import EndedError, Runtime, StartError
 from local.mwaa.validation import check_rules
 

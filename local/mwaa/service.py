@@ -20,9 +20,9 @@ from local.mwaa.aws import Aws
 from local.mwaa.cli import Endpoint, Tokens
 from local.mwaa.errors import ApiError
 from local.mwaa.folders import Folders
+from local.mwaa.launch import Timing
 from local.mwaa.lifecycle import USABLE, Environment
 from local.mwaa.record import Place
-from local.mwaa.launch import Timing
 
 log = logging.getLogger(__name__)
 

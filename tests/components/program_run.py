@@ -4,6 +4,7 @@ import asyncio
 import json
 import runpy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,9 @@ def run_program(
     finally:
         loop.close()
     return program
+
+
+@cache
+def program(stack: str) -> Program:
+    """The program as the committed file has it: run once for all tests that only look."""
+    return run_program(stack)

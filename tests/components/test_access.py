@@ -1,10 +1,11 @@
 """What the roles may do: every grant is mapped, and nothing is written on a wildcard."""
 
 import json
+from collections import Counter
 from functools import cache
 
 import pytest
-from program_run import ACCOUNT, run_program, settings_of
+from program_run import ACCOUNT, program, settings_of
 
 from components.base import Place
 from components.grants import DrKeys, granted
@@ -38,7 +39,7 @@ def role_statements(stack):
     """(role, statement) for each inline policy of a stack."""
     return [
         (policy.inputs["role"], statement)
-        for policy in run_program(stack).of("RolePolicy")
+        for policy in program(stack).of("RolePolicy")
         for statement in json.loads(policy.inputs["policy"])["Statement"]
     ]
 
@@ -141,6 +142,14 @@ def test_the_dr_environment_needs_no_other_region():
             assert "analytics-primary-" not in resource
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_inline_policies_of_a_role_fit_into_it(stack):
+    sizes = Counter()
+    for policy in program(stack).of("RolePolicy"):
+        sizes[policy.inputs["role"]] += len("".join(policy.inputs["policy"].split()))
+    assert max(sizes.values()) < 10_240, "IAM quota: characters of all inline policies of a role"
+
+
 def test_no_environment_may_delete_a_backup():
     for stack in STACKS:
         for _, statement in role_statements(stack):
@@ -165,7 +174,7 @@ def test_the_monitor_may_start_only_the_recovery():
 def test_services_assume_roles_only_for_this_account_where_they_say_for_whom():
     silent = {"lambda.amazonaws.com", "s3.amazonaws.com"}
     for stack in STACKS:
-        for role in run_program(stack).of("Role"):
+        for role in program(stack).of("Role"):
             (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
             if set(statement["Principal"]["Service"]) & silent:
                 continue

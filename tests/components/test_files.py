@@ -20,6 +20,7 @@ from contract.functions import FUNCTIONS
 
 @pytest.fixture
 def project(tmp_path):
+    tmp_path = tmp_path / "tests"
     for name in (
         "contract/__init__.py",
         "contract/keys.py",
@@ -28,6 +29,7 @@ def project(tmp_path):
         "handlers/core/verdict.py",
         "handlers/state_machines/monitor.asl.json",
         "handlers/tests/test_assess.py",
+        "mine/tests/helper.py",
         "dags/mwaa_dr_agent.py",
         "dags/mwaa_dr_metadata/export.py",
         "dags/notes.md",
@@ -79,6 +81,7 @@ def test_user_dags_keep_their_paths_and_leave_rubbish_behind(project):
     assert set(user_files(Code(dags_directory="mine"), project)) == {
         "dags/daily.py",
         "dags/sql/daily.sql",
+        "dags/tests/helper.py",
         "dags/.airflowignore",
     }
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from program_run import ACCOUNT, OURS, run_program, settings_of
+from program_run import ACCOUNT, OURS, program, run_program, settings_of
 
 from components.settings import SettingsError
 from components.sites import WrongAccountError
@@ -35,12 +35,6 @@ EXISTING = {"subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]}
 
 
 @cache
-def program(stack):
-    """As the committed file has it."""
-    return run_program(stack)
-
-
-@cache
 def brought(stack):
     """With a network, a pipeline and a boundary of the user's own, and ready to be taken down."""
     settings = settings_of(stack)
@@ -60,15 +54,25 @@ def brought(stack):
     )
 
 
-@cache
-def replicated():
-    """Backups by replication, and both sites in one Region."""
+@pytest.fixture(scope="module")
+def replicated(tmp_path_factory):
+    """Backups by replication, both sites in one Region, and code of the user's own."""
+    folder = tmp_path_factory.mktemp("code")
+    (folder / "dags" / "team").mkdir(parents=True)
+    for name in ("dags/team/report.py", "plugins.zip", "reqs.txt", "start.sh"):
+        (folder / name).write_text(name)
     return run_program(
         "primary",
         {
             "backup": {"intervalSeconds": 300, "copyMode": "replicate"},
             "objectives": {"rpoMinutes": 30},
             "drRegion": "us-east-1",
+            "code": {
+                "dagsDirectory": str(folder / "dags"),
+                "pluginsFile": str(folder / "plugins.zip"),
+                "requirementsFile": str(folder / "reqs.txt"),
+                "startupScriptFile": str(folder / "start.sh"),
+            },
         },
     )
 
@@ -338,8 +342,8 @@ def test_the_verdict_pages_when_the_monitor_is_silent():
 
 
 @pytest.mark.parametrize("mode", CopyMode)
-def test_each_object_is_replicated_in_one_direction_by_the_copy_mode(mode):
-    found = program("primary") if mode is CopyMode.DIRECT else replicated()
+def test_each_object_is_replicated_in_one_direction_by_the_copy_mode(mode, replicated):
+    found = program("primary") if mode is CopyMode.DIRECT else replicated
     rules = {
         (config.inputs["bucket"], rule["filter"]["prefix"]): rule
         for config in found.of("BucketReplicationConfig")
@@ -392,22 +396,8 @@ def test_code_is_uploaded_after_replication_and_before_the_environment():
     assert {one.urn for one in objects} <= set(environment.dependencies)
 
 
-def test_user_code_and_files_reach_the_environment(tmp_path):
-    (tmp_path / "dags" / "team").mkdir(parents=True)
-    (tmp_path / "dags" / "team" / "report.py").write_text("pass")
-    for name in ("plugins.zip", "reqs.txt", "start.sh"):
-        (tmp_path / name).write_text(name)
-    found = run_program(
-        "primary",
-        {
-            "code": {
-                "dagsDirectory": str(tmp_path / "dags"),
-                "pluginsFile": str(tmp_path / "plugins.zip"),
-                "requirementsFile": str(tmp_path / "reqs.txt"),
-                "startupScriptFile": str(tmp_path / "start.sh"),
-            }
-        },
-    )
+def test_user_code_and_files_reach_the_environment(replicated):
+    found = replicated
     keys = {one.inputs["key"] for one in found.of("BucketObjectv2")}
     assert {"dags/team/report.py", "plugins.zip", "requirements.txt", "startup.sh"} <= keys
     inputs = found.one("Environment").inputs
@@ -460,8 +450,8 @@ def test_a_made_network_has_two_private_subnets_in_two_zones_with_a_way_out(stac
     assert len(out) == 2
 
 
-def test_both_sites_in_one_region_share_the_sealing_key():
-    found = replicated()
+def test_both_sites_in_one_region_share_the_sealing_key(replicated):
+    found = replicated
     assert not found.of("ReplicaKey")
     alias = found.one("Alias", name=NAMES.seal_alias(Site.PRIMARY))
     assert alias.inputs["targetKeyId"].endswith(NAMES.seal_alias(Site.DR))

@@ -1,12 +1,14 @@
 """The settings: what is refused, with which words, and that all problems come at once."""
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from program_run import settings_of
+from program_run import ROOT, settings_of
 
-from components.settings import SettingsError, parse
+from components.settings import Settings, SettingsError, parse
 from components.settings.checks import EXPORT_SECONDS, REPLICATION_SECONDS
+from components.settings.section import by_alias
 from components.settings.tree import STRATEGIES
 from components.strategies import STRATEGIES as DEPLOYABLE
 from contract.sites import Site
@@ -53,6 +55,12 @@ def test_the_least_settings_are_enough():
 def test_both_stack_files_hold_the_same_settings():
     assert settings_of("primary") == settings_of("dr")
     parse(settings_of("dr"))
+
+
+def test_the_project_file_declares_every_setting():
+    declared = set(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"])
+    # The CLI demands a declared key without a default; this one has neither.
+    assert {*declared, "permissionsBoundary"} == set(by_alias(Settings))
 
 
 def test_what_settings_allow_is_what_can_be_deployed():

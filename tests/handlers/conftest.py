@@ -32,6 +32,7 @@ def made_clients() -> dict[tuple[str, str, bool], object]:
             for probe in (True, False):
                 clients.s3(region, probe=probe)
                 clients.cloudwatch(region, probe=probe)
+                clients.mwaa(region, probe=probe)
             clients.sts(region, probe=True)
         for make in (clients.dynamodb, clients.sns, clients.events):
             make(CONFIG.dr.region)
@@ -43,4 +44,7 @@ def installation(made_clients: dict) -> Iterator[Installation]:
     with mock_aws():
         clock, clients = Clock(), Clients(2.0)
         clients._made.update(made_clients)
-        yield prepare(Installation(Runtime(CONFIG, clients, now=clock), clock))
+        made = prepare(Installation(Runtime(CONFIG, clients, now=clock), clock))
+        yield made
+        for stub in made.stubs.values():
+            stub.deactivate()

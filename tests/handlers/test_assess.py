@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -51,9 +52,11 @@ def silence(installation: Installation, region: str, endpoint: str, *services: s
 def environments(installation: Installation, status: str = "AVAILABLE") -> None:
     """moto has no MWAA: every Region's probe gets its answers here."""
     for region in ALL_REGIONS:
-        client = installation.runtime.clients.mwaa(region, probe=True)
-        client.list_environments = lambda **_: {"Environments": []}
-        client.get_environment = lambda **_: {"Environment": {"Status": status}}
+        answers = SimpleNamespace(
+            list_environments=lambda **_: {"Environments": []},
+            get_environment=lambda **_: {"Environment": {"Status": status}},
+        )
+        installation.runtime.clients._made["mwaa", region, True] = answers
 
 
 def heartbeat(installation: Installation, name: str = "SchedulerHeartbeat", value: float = 1):

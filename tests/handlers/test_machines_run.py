@@ -15,7 +15,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from click.testing import CliRunner
 
+from cli.main import main
 from components.files import archive_files
 from contract import keys, state
 from contract.functions import FUNCTIONS
@@ -324,6 +326,14 @@ def test_a_lost_region_is_recovered_from(world: World) -> None:
     told = world.aws.control.notifications(region="us-west-2")
     subjects = [one.get("subject", "") for one in told if world.config.name in str(one)]
     assert any("recovered" in subject for subject in subjects), told
+    place = ["--name", world.config.name, "--region", "us-west-2", "--account", CONFIG.account]
+    report = CliRunner().invoke(main, [*place, "report"])
+    print(report.output)
+    assert report.exit_code == 0, report.output
+    assert "outage to un-paused" in report.output or "incident to un-paused" in report.output
+    for step in ("not-fenced", "environment-ready", "restored", "unpaused", "active"):
+        assert step in report.output
+    assert CliRunner().invoke(main, [*place, "status"]).exit_code == 0
 
 
 def test_a_refused_backup_makes_way_for_an_older_one(world: World) -> None:

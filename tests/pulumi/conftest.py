@@ -1,36 +1,33 @@
-"""A plain moto server as AWS, and small Pulumi programs run by the real engine."""
+"""The local AWS, and small Pulumi programs run against it by the real engine."""
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import pytest
 
-from local.ports import free_port
+from local.gateway.process import LocalAws, running
 from local.pulumi.environment import ENCRYPTION_SALT, init_stacks, pulumi_environment
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 STACK = "dev"
 
 
 @dataclass
 class Aws:
-    """Where the emulated AWS listens."""
+    """The local AWS of these tests."""
 
-    endpoint: str
+    running: LocalAws
 
     def client(self, service, region="us-west-2"):
         return boto3.client(
             service,
             region_name=region,
-            endpoint_url=self.endpoint,
+            endpoint_url=self.running.endpoint,
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
@@ -38,25 +35,8 @@ class Aws:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
-    port = free_port()
-    log = (tmp_path_factory.mktemp("moto") / "moto.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=log, stderr=log
-    )
-    endpoint = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            break
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-    yield Aws(endpoint)
-    process.terminate()
-    process.wait(10)
-    log.close()
+    with running(tmp_path_factory.mktemp("aws")) as started:
+        yield Aws(started)
 
 
 @dataclass
@@ -70,7 +50,10 @@ class Project:
         (self.folder / "__main__.py").write_text(
             "import json, pulumi\nimport pulumi_aws as aws\n" + textwrap.dedent(program)
         )
-        values = {"aws:region": "us-west-2", **(config or {})}
+        self.configure(config or {})
+
+    def configure(self, config):
+        values = {"aws:region": "us-west-2", **config}
         text = json.dumps({"encryptionsalt": ENCRYPTION_SALT, "config": values})
         (self.folder / f"Pulumi.{STACK}.yaml").write_text(text)
 
@@ -113,8 +96,11 @@ def project(tmp_path, aws):
             }
         )
     )
-    environment = {**os.environ, **pulumi_environment(backend=tmp_path / "state"), **CREDENTIALS}
-    environment["AWS_ENDPOINT_URL"] = aws.endpoint
+    environment = {
+        **os.environ,
+        **pulumi_environment(backend=tmp_path / "state"),
+        **aws.running.environment,
+    }
     made = Project(tmp_path, environment)
     made.write("")
     init_stacks(tmp_path, stacks=[STACK], backend=tmp_path / "state")

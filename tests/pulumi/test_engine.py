@@ -4,6 +4,7 @@ import http.client
 import http.server
 import json
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import pytest
 from tests.pulumi.conftest import STACK
 
 pytestmark = pytest.mark.engine
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 @pytest.fixture
@@ -251,7 +253,7 @@ for number in range(12):
     aws.sns.Topic(f"t{{number}}", name=f"{name}-{{number}}")
 """
     )
-    with Delaying(aws.endpoint, b"CreateTopic", seconds=2) as proxy:
+    with Delaying(aws.running.endpoint, b"CreateTopic", seconds=2) as proxy:
         project.environment["AWS_ENDPOINT_URL"] = proxy.endpoint
         project.up("--parallel", "12")
     assert proxy.most_at_once >= 6
@@ -388,3 +390,69 @@ def test_another_configuration_file_serves_the_same_stack(project):
     other.write_text(text.replace('"one"', '"two"'))
     assert "two" in project.up("--config-file", str(other)).stdout
     assert other.read_text() == text.replace('"one"', '"two"')
+
+
+def test_every_type_is_created_read_updated_and_deleted_as_aws_shows_it(project, aws, name):
+    project.write("")
+    shutil.copyfile(PROGRAMS / "every_type.py", project.folder / "__main__.py")
+    project.configure({"trial:step": "1", "trial:name": name})
+    assert " created" in project.up().stdout
+    project.up("--expect-no-changes")
+    assert "changed" not in summary(project.run("refresh", "--yes", "--skip-preview"))
+
+    project.configure({"trial:step": "2", "trial:name": name})
+    changed = summary(project.up())
+    assert "39 updated" in changed
+    assert "1 replaced" in changed
+    project.up("--expect-no-changes")
+    assert "updated" not in summary(project.run("refresh", "--yes", "--skip-preview"))
+
+    state = project.resources()
+    function = aws.client("lambda").get_function(FunctionName=state["function"]["id"])
+    assert function["Configuration"]["MemorySize"] == 256
+    assert function["Configuration"]["Runtime"] == "python3.13"
+    assert "A" not in function["Configuration"].get("Environment", {}).get("Variables", {})
+    assert function["Tags"] == {"step": "2"}
+    role = aws.client("iam").get_role(RoleName=state["role"]["id"])["Role"]
+    assert role["MaxSessionDuration"] == 7200
+    assert {tag["Key"]: tag["Value"] for tag in role["Tags"]} == {"a": "2", "c": "1"}
+    rotation = aws.client("kms", "us-east-1").get_key_rotation_status(KeyId=state["key"]["id"])
+    assert rotation["KeyRotationEnabled"] is False
+    table = aws.client("ec2").describe_route_tables(RouteTableIds=[state["table"]["id"]])
+    routes = table["RouteTables"][0]["Routes"]
+    assert any(route.get("GatewayId") == state["gateway"]["id"] for route in routes)
+
+    project.run("destroy", "--yes", "--skip-preview")
+    assert (
+        aws.client("ec2").describe_vpcs(
+            Filters=[{"Name": "vpc-id", "Values": [state["vpc"]["id"]]}]
+        )["Vpcs"]
+        == []
+    )
+
+
+def summary(done):
+    return done.stdout.split("Resources:")[-1]
+
+
+def test_a_stack_is_deployed_while_another_region_hangs(project, aws, name):
+    """Roles, keys, tables and functions of one Region need no answer of the other."""
+    project.write(
+        f"""
+trust = {{"Effect": "Allow", "Action": "sts:AssumeRole",
+    "Principal": {{"Service": "lambda.amazonaws.com"}}}}
+role = aws.iam.Role("r", assume_role_policy=json.dumps(
+    {{"Version": "2012-10-17", "Statement": [trust]}}))
+aws.kms.Key("k")
+bucket = aws.s3.Bucket("b", bucket="{name}", force_destroy=True)
+aws.s3.BucketObjectv2("o", bucket=bucket.id, key="k", content="x")
+pulumi.export("account", aws.get_caller_identity().account_id)
+"""
+    )
+    aws.running.control.begin_outage("us-east-1")
+    try:
+        project.up()
+        project.run("refresh", "--yes", "--skip-preview")
+        project.run("destroy", "--yes", "--skip-preview")
+    finally:
+        aws.running.control.end_outage()

@@ -199,9 +199,7 @@ function = aws.lambda_.Function(
     tracing_config={"mode": "Active"},
     tags={"step": str(STEP)},
 )
-logs = aws.cloudwatch.LogGroup(
-    "logs", retention_in_days=either(7, 14), tags={"step": str(STEP)}
-)
+logs = aws.cloudwatch.LogGroup("logs", retention_in_days=either(7, 14), tags={"step": str(STEP)})
 topic = aws.sns.Topic(
     "topic",
     display_name=either("first", "second"),
