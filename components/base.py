@@ -11,8 +11,6 @@ from contract.names import Names
 from contract.objects import ObjectRole
 from contract.sites import Site
 
-Assets = pulumi.Asset | pulumi.Archive
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -1,6 +1,7 @@
 """SQL on one database connection, the same under SQLAlchemy 1.4 and 2.0."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 COPY_CHUNK = 1 << 20
@@ -26,6 +27,37 @@ class Reader(Protocol):
 
 class Writer(Protocol):
     def write(self, data: bytes, /) -> object: ...
+
+
+class _Guarded:
+    """A file for `copy_expert`, which turns an error inside `read` into one of the database."""
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 - a Reader or a Writer
+        self._file = file
+        self._error: BaseException | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        return self._kept(self._file.read, size)
+
+    def write(self, data: bytes) -> object:
+        return self._kept(self._file.write, data)
+
+    def _kept(self, call: Callable[[Any], Any], argument: object) -> Any:  # noqa: ANN401
+        try:
+            return call(argument)
+        except BaseException as error:
+            self._error = error
+            raise
+
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Raise the file's own error instead of what the driver made of it."""
+        try:
+            yield
+        except Exception as error:
+            if self._error is not None:
+                raise self._error from error
+            raise
 
 
 class Session:
@@ -66,11 +98,15 @@ class Session:
 
     def copy_out(self, query: str, sink: Writer) -> None:
         """Stream a query's rows as COPY text."""
-        self._cursor.copy_expert(f"COPY ({query}) TO STDOUT", sink)
+        guarded = _Guarded(sink)
+        with guarded.reported():
+            self._cursor.copy_expert(f"COPY ({query}) TO STDOUT", guarded)
 
     def copy_in(self, table: str, columns: str, source: Reader) -> int:
         """Load COPY text; return how many rows there were."""
-        self._cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", source, COPY_CHUNK)
+        guarded = _Guarded(source)
+        with guarded.reported():
+            self._cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", guarded, COPY_CHUNK)
         return self._cursor.rowcount
 
 

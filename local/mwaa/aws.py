@@ -10,6 +10,8 @@ from botocore.config import Config
 CONFIG = Config(
     connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 2}, inject_host_prefix=False
 )
+CONTROL_PLANE = CONFIG.merge(Config(read_timeout=3, retries={"total_max_attempts": 1}))
+"""For IAM, which answers from one Region only and may be lost with it."""
 
 
 class Aws:
@@ -29,7 +31,10 @@ class Aws:
             key = (service, region)
             if key not in self._clients:
                 self._clients[key] = self._session.client(
-                    service, region_name=region, endpoint_url=self.endpoint, config=CONFIG
+                    service,
+                    region_name=region,
+                    endpoint_url=self.endpoint,
+                    config=CONTROL_PLANE if service == "iam" else CONFIG,
                 )
             return self._clients[key]
 

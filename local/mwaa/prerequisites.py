@@ -7,9 +7,10 @@ which is one table, with the source of each line in the assumptions.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 
 from local.mwaa.aws import Aws
 
@@ -92,7 +93,12 @@ def _role(environment: Environment) -> Iterator[str]:
     try:
         environment.client("iam").get_role(RoleName=arn.rpartition("/")[2])
     except ClientError as error:
-        yield f"Execution role {arn} cannot be assumed: {_code(error)}"
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR:
+            yield f"Execution role {arn} cannot be assumed: {_code(error)}"
+    except (HTTPClientError, EndpointConnectionError):
+        # IAM's control plane lives in us-east-1 alone. When that Region is lost, MWAA still assumes
+        # roles through the STS of its own Region; only here nobody can be asked then.
+        return
 
 
 def _key(environment: Environment) -> Iterator[str]:

@@ -328,7 +328,6 @@ def test_a_lost_region_is_recovered_from(world: World) -> None:
     assert any("recovered" in subject for subject in subjects), told
     place = ["--name", world.config.name, "--region", "us-west-2", "--account", CONFIG.account]
     report = CliRunner().invoke(main, [*place, "report"])
-    print(report.output)
     assert report.exit_code == 0, report.output
     assert "outage to un-paused" in report.output or "incident to un-paused" in report.output
     for step in ("not-fenced", "environment-ready", "restored", "unpaused", "active"):

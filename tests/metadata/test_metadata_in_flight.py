@@ -28,7 +28,8 @@ def parked(filled, target, vault):
 
 def tasks(world: World, columns: str = "state") -> dict[str, tuple]:
     rows = world.sql(
-        f"SELECT task_id, {columns} FROM task_instance WHERE run_id = 'live' AND task_id <> 't_done'"  # noqa: S608
+        f"SELECT task_id, {columns} FROM task_instance "  # noqa: S608
+        "WHERE run_id = 'live' AND task_id <> 't_done'"
     )
     return {row[0]: row[1:] for row in rows}
 
@@ -37,7 +38,8 @@ def runs(world: World) -> dict[str, str]:
     return dict(world.sql("SELECT run_id, state FROM dag_run WHERE dag_id = 'busy'"))
 
 
-def test_nothing_is_left_that_stirs(parked, target):
+@pytest.mark.usefixtures("parked")
+def test_nothing_is_left_that_stirs(target):
     stirring = target.one(
         "SELECT (SELECT count(*) FROM task_instance WHERE state = ANY(%s)) + "
         "(SELECT count(*) FROM dag_run WHERE state = ANY(%s)) + (SELECT count(*) FROM trigger)",

@@ -287,7 +287,7 @@ def test_an_older_backup_is_found_when_the_newest_is_bad(filled, target, vault):
     path_of(vault, newest, objects(manifest)[-1].key).unlink()
     found = [info.manifest_key for info in list_backups(vault.storage, Site.PRIMARY)]
     assert found == [newest, older]
-    assert [info.site for info in list_backups(vault.storage)][0] is Site.DR
+    assert list_backups(vault.storage)[0].site is Site.DR
     with pytest.raises(BackupRefusedError):
         vault.restore(target, newest)
     assert vault.restore(target, older).rows > 0

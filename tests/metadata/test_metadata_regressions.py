@@ -122,12 +122,13 @@ def test_r9_a_backup_is_one_moment_although_the_source_goes_on(filled, target, v
         thread.join()
         writer.close()
     vault.restore(target, key)
-    runs = {row[0] for row in target.sql("SELECT run_id FROM dag_run WHERE run_id LIKE 'w%%'")}
+    written = "FROM dag_run WHERE run_id ~ '^w[0-9]'"
+    runs = {row[0] for row in target.sql(f"SELECT run_id {written}")}
     tasks = {row[0] for row in target.sql("SELECT run_id FROM task_instance WHERE task_id = 't'")}
     logs = {row[0] for row in target.sql("SELECT run_id FROM log WHERE event = 'wrote'")}
     assert runs
     assert runs == tasks == logs
-    later = filled.one("SELECT count(*) FROM dag_run WHERE run_id LIKE 'w%%'".replace("%%", "%"))
+    later = filled.one(f"SELECT count(*) {written}")
     assert later > len(runs), "nothing was written during the export"
 
 

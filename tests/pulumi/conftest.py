@@ -76,10 +76,10 @@ class Project:
         return self.run("up", "--yes", "--skip-preview", *arguments, check=check)
 
     def resources(self):
-        """The state by logical name."""
+        """The state by logical name; of several with one name the first that was made."""
         text = self.run("stack", "export").stdout
         listed = json.loads(text)["deployment"].get("resources", [])
-        return {item["urn"].rsplit("::", 1)[1]: item for item in listed}
+        return {item["urn"].rsplit("::", 1)[1]: item for item in reversed(listed)}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from local.pulumi.provider import clients
 from tests.pulumi.conftest import STACK
 
 pytestmark = pytest.mark.engine
@@ -398,14 +399,14 @@ def test_every_type_is_created_read_updated_and_deleted_as_aws_shows_it(project,
     project.configure({"trial:step": "1", "trial:name": name})
     assert " created" in project.up().stdout
     project.up("--expect-no-changes")
-    assert "changed" not in summary(project.run("refresh", "--yes", "--skip-preview"))
+    assert "49 unchanged" in summary(project.run("refresh", "--yes", "--skip-preview"))
 
     project.configure({"trial:step": "2", "trial:name": name})
     changed = summary(project.up())
     assert "39 updated" in changed
     assert "1 replaced" in changed
     project.up("--expect-no-changes")
-    assert "updated" not in summary(project.run("refresh", "--yes", "--skip-preview"))
+    assert "49 unchanged" in summary(project.run("refresh", "--yes", "--skip-preview"))
 
     state = project.resources()
     function = aws.client("lambda").get_function(FunctionName=state["function"]["id"])
@@ -418,7 +419,7 @@ def test_every_type_is_created_read_updated_and_deleted_as_aws_shows_it(project,
     assert {tag["Key"]: tag["Value"] for tag in role["Tags"]} == {"a": "2", "c": "1"}
     rotation = aws.client("kms", "us-east-1").get_key_rotation_status(KeyId=state["key"]["id"])
     assert rotation["KeyRotationEnabled"] is False
-    table = aws.client("ec2").describe_route_tables(RouteTableIds=[state["table"]["id"]])
+    table = aws.client("ec2").describe_route_tables(RouteTableIds=[state["routes"]["id"]])
     routes = table["RouteTables"][0]["Routes"]
     assert any(route.get("GatewayId") == state["gateway"]["id"] for route in routes)
 
@@ -436,13 +437,17 @@ def summary(done):
 
 
 def test_a_stack_is_deployed_while_another_region_hangs(project, aws, name):
-    """Roles, keys, tables and functions of one Region need no answer of the other."""
-    project.write(
-        f"""
-trust = {{"Effect": "Allow", "Action": "sts:AssumeRole",
-    "Principal": {{"Service": "lambda.amazonaws.com"}}}}
+    """Only a new or changed role needs us-east-1, where AWS keeps IAM's control plane."""
+    program = """
+trust = {"Effect": "Allow", "Action": "sts:AssumeRole",
+    "Principal": {"Service": "lambda.amazonaws.com"}}
 role = aws.iam.Role("r", assume_role_policy=json.dumps(
-    {{"Version": "2012-10-17", "Statement": [trust]}}))
+    {"Version": "2012-10-17", "Statement": [trust]}))
+"""
+    project.write(program)
+    project.up()
+    project.write(
+        f"""{program}
 aws.kms.Key("k")
 bucket = aws.s3.Bucket("b", bucket="{name}", force_destroy=True)
 aws.s3.BucketObjectv2("o", bucket=bucket.id, key="k", content="x")
@@ -451,8 +456,8 @@ pulumi.export("account", aws.get_caller_identity().account_id)
     )
     aws.running.control.begin_outage("us-east-1")
     try:
-        project.up()
-        project.run("refresh", "--yes", "--skip-preview")
-        project.run("destroy", "--yes", "--skip-preview")
+        started = time.monotonic()
+        assert "3 created" in project.up().stdout
+        assert time.monotonic() - started < clients.READ_SECONDS
     finally:
         aws.running.control.end_outage()

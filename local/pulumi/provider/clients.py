@@ -27,6 +27,8 @@ UNREACHABLE = (
     EndpointConnectionError,
     ReadTimeoutError,
 )
+GLOBAL = "global, with its control plane in us-east-1"
+"""Where the services without a Region live; of those the catalog has IAM."""
 MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist|^404$")
 
 
@@ -94,12 +96,11 @@ def explain(error: BaseException, region: str = "") -> str:
     """What went wrong, in AWS's own words where they exist."""
     if isinstance(error, ClientError):
         message = error.response.get("Error", {}).get("Message", "")
-        return f"{code_of(error)}: {message} (calling {error.operation_name}, {region or 'global'})"
+        where = f"{error.operation_name}, {region or GLOBAL}"
+        return f"{code_of(error)}: {message} (calling {where})"
     if isinstance(error, UNREACHABLE):
-        return (
-            f"{region} does not answer: {error} ({ATTEMPTS} attempts of {READ_SECONDS} s); "
-            "the Region may be down"
-        )
+        tried = f"{ATTEMPTS} attempts of {READ_SECONDS} s"
+        return f"{region or GLOBAL} does not answer: {error} ({tried}); the Region may be down"
     if isinstance(error, BotoCoreError):
         return f"{type(error).__name__}: {error}"
     return str(error) or type(error).__name__

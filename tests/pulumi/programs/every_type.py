@@ -348,15 +348,15 @@ address = aws.ec2.Eip("address", domain="vpc", tags={"step": str(STEP)})
 nat = aws.ec2.NatGateway(
     "nat", allocation_id=address.id, subnet_id=subnets[0].id, tags={"step": str(STEP)}
 )
-table = aws.ec2.RouteTable("table", vpc_id=vpc.id, tags={"step": str(STEP)})
+routes = aws.ec2.RouteTable("routes", vpc_id=vpc.id, tags={"step": str(STEP)})
 aws.ec2.Route(
     "out",
-    route_table_id=table.id,
+    route_table_id=routes.id,
     destination_cidr_block="0.0.0.0/0",
     nat_gateway_id=either(nat.id, None),
     gateway_id=either(None, gateway.id),
 )
-aws.ec2.RouteTableAssociation("private", route_table_id=table.id, subnet_id=subnets[1].id)
+aws.ec2.RouteTableAssociation("private", route_table_id=routes.id, subnet_id=subnets[1].id)
 security = aws.ec2.SecurityGroup("security", vpc_id=vpc.id, tags={"step": str(STEP)})
 aws.vpc.SecurityGroupIngressRule(
     "self",
@@ -389,7 +389,7 @@ aws.ec2.VpcEndpoint(
     "s3",
     vpc_id=vpc.id,
     service_name="com.amazonaws.us-west-2.s3",
-    route_table_ids=either([table.id], [vpc.main_route_table_id]),
+    route_table_ids=either([routes.id], [vpc.main_route_table_id]),
 )
 aws.ec2.VpcEndpoint(
     "kms",
