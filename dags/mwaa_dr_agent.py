@@ -1,9 +1,13 @@
 """The agent: each minute it proves that this environment lives and does what it is ordered to."""
 
+# Airflow lives in an environment of its own.
+# pyright: reportMissingImports=false
+
 import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,7 +41,7 @@ with DAG(
 ) as dag:
 
     @task(execution_timeout=timedelta(minutes=2), retries=0)
-    def beat() -> list[dict]:
+    def beat() -> list[dict[str, Any]]:
         from mwaa_dr_site.beat import beat as run  # noqa: PLC0415 - heavy; not for the parser
 
         return run(CONFIG, os.environ)

@@ -1,9 +1,13 @@
 """The export: backs up the metadata database on a schedule, while this site owns the epoch."""
 
+# Airflow lives in an environment of its own.
+# pyright: reportMissingImports=false
+
 import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -35,7 +39,7 @@ with DAG(
 ) as dag:
 
     @task(retries=1, retry_delay=timedelta(seconds=10))
-    def export(dag_run=None) -> dict:  # noqa: ANN001 - Airflow fills it in
+    def export(dag_run: Any = None) -> dict[str, Any]:  # noqa: ANN401 - Airflow fills it in
         from mwaa_dr_site.export import NotOwnerError, run  # noqa: PLC0415 - heavy
 
         try:

@@ -1,9 +1,13 @@
 """The import: restores a backup into this environment when the control plane orders it."""
 
+# Airflow lives in an environment of its own.
+# pyright: reportMissingImports=false
+
 import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -33,7 +37,7 @@ with DAG(
 ) as dag:
 
     @task(retries=0)
-    def restore(dag_run=None) -> dict:  # noqa: ANN001 - Airflow fills it in
+    def restore(dag_run: Any = None) -> dict[str, Any]:  # noqa: ANN401 - Airflow fills it in
         from mwaa_dr_site.restore import run  # noqa: PLC0415 - heavy; not for the parser
 
         return run(CONFIG, os.environ, dag_run.conf["order"])

@@ -1,7 +1,5 @@
 """Which versions of DAGs, plugins and requirements an environment runs."""
 
-from typing import TypedDict
-
 import boto3
 
 from mwaa_dr_site.mailbox import BOUNDED
@@ -10,14 +8,8 @@ OURS = "mwaa-dr/"
 """Composed startup scripts of recoveries: not the user's code."""
 
 
-class ObjectVersion(TypedDict):
-    key: str
-    version_id: str
-    etag: str
-
-
-def object_versions(bucket: str, region: str) -> list[ObjectVersion]:
-    """The current version of every object of the DAG bucket, by key."""
+def object_versions(bucket: str, region: str) -> list[dict[str, str]]:
+    """Key, version id and etag of the current version of every object of the DAG bucket."""
     pages = (
         boto3.client("s3", region_name=region, config=BOUNDED)
         .get_paginator("list_object_versions")
@@ -25,7 +17,7 @@ def object_versions(bucket: str, region: str) -> list[ObjectVersion]:
     )
     return sorted(
         (
-            ObjectVersion(key=item["Key"], version_id=item["VersionId"], etag=item["ETag"])
+            {"key": item["Key"], "version_id": item["VersionId"], "etag": item["ETag"]}
             for page in pages
             for item in page.get("Versions", [])
             if item["IsLatest"] and not item["Key"].startswith(OURS)

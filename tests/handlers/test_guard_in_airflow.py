@@ -1,4 +1,4 @@
-"""The startup script's guard in a real Airflow 2.10.3 with a real PostgreSQL."""
+"""The startup script's guard in real Airflows with a real PostgreSQL."""
 
 import os
 import subprocess
@@ -14,6 +14,10 @@ from local.mwaa import install
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
 
 USERS = b"echo mine\n"
+ROWS = {
+    2: "SELECT dag_id, is_paused, is_active FROM dag",
+    3: "SELECT dag_id, is_paused, NOT is_stale FROM dag",
+}
 EAGER = """
 from datetime import datetime
 from airflow.decorators import dag, task
@@ -30,9 +34,10 @@ pipeline()
 class Environment:
     """A database migrated by Airflow, and a folder with DAGs that start un-paused."""
 
-    def __init__(self, home: Path, cluster: postgres.Cluster) -> None:
+    def __init__(self, version: str, home: Path, cluster: postgres.Cluster) -> None:
         self.cluster = cluster
-        self.python = install.ensure("2.10.3")
+        self.generation = int(version[0])
+        self.python = install.ensure(version)
         self.home = home
         (home / "dags").mkdir()
         self.variables = {
@@ -80,18 +85,20 @@ class Environment:
         connection = self.cluster.connect()
         try:
             cursor = connection.cursor()
-            cursor.execute("SELECT dag_id, is_paused, is_active FROM dag")
+            cursor.execute(ROWS[self.generation])
             return {dag_id: (paused, active) for dag_id, paused, active in cursor.fetchall()}
         finally:
             connection.close()
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+@pytest.fixture(scope="module", params=["2.10.3", "3.2.1"])
+def migrated(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Environment]:
     home = tmp_path_factory.mktemp("airflow")
     cluster = postgres.start(tmp_path_factory.mktemp("pg") / "data")
     try:
-        environment = Environment(home, cluster)
+        environment = Environment(request.param, home, cluster)
         environment.airflow("db", "migrate")
         yield environment
     finally:

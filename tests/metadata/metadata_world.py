@@ -10,16 +10,16 @@ from typing import Any
 import psycopg2
 import psycopg2.extras
 from cryptography.fernet import Fernet, MultiFernet
-from mwaa_dr_metadata import BackupIdentity, FileSealer, FileStorage, ImportOptions, export_backup
-from mwaa_dr_metadata import import_backup as run_import
-from mwaa_dr_metadata.database import engine_from_url
-from mwaa_dr_metadata.model import ImportReport, Phase
 from sqlalchemy.engine import Engine
 
 from contract import keys
 from contract.manifest import Manifest
 from contract.sites import Site
 from local.postgres import Cluster
+from mwaa_dr_metadata import BackupIdentity, FileSealer, FileStorage, ImportOptions, export_backup
+from mwaa_dr_metadata import import_backup as run_import
+from mwaa_dr_metadata.database import engine_from_url
+from mwaa_dr_metadata.model import ImportReport, Phase
 
 ROLE = "restorer"
 IDENTITY = BackupIdentity("data", Site.PRIMARY, 1, "data-primary", "2.10.3")
@@ -37,7 +37,15 @@ DAG = {
     "has_import_errors": False,
 }
 RUN = {"run_type": "scheduled", "clear_number": 0, "state": "success"}
-TASK = {"pool": "default_pool", "pool_slots": 1, "map_index": -1, "state": "success"}
+TASK = {
+    "pool": "default_pool",
+    "pool_slots": 1,
+    "map_index": -1,
+    "state": "success",
+    "queue": "default",
+    "priority_weight": 1,
+    "operator": "PythonOperator",
+}
 
 
 def at(minutes: float) -> datetime:

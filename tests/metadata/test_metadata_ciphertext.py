@@ -4,6 +4,7 @@ import pytest
 from cryptography.fernet import Fernet, MultiFernet
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mwaa_dr_metadata.ciphertext import (
     Fields,
     RowReader,

@@ -1,8 +1,8 @@
 """Pausing, un-pausing and counting leave the recovery DAGs alone."""
 
 import pytest
-from mwaa_dr_metadata import DagCounts, control, load_oracle
 
+from mwaa_dr_metadata import DagCounts, control, load_oracle
 from tests.metadata.metadata_world import World
 
 pytestmark = pytest.mark.airflow

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from cryptography.fernet import Fernet
+
 from mwaa_dr_metadata.database import engine_from_env, fernet_from_env
 from mwaa_dr_metadata.errors import DatabaseSettingsError
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import textwrap
 import time
@@ -10,12 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mwaa_dr_metadata import Phase, control, load_oracle, unpark
-from mwaa_dr_metadata.oracle import compare_schedule
 
 from contract.sites import InFlightRule
+from local import leash
 from local.mwaa import install
 from local.paths import ROOT
+from mwaa_dr_metadata import Phase, control, load_oracle, unpark
+from mwaa_dr_metadata.oracle import compare_schedule
 from tests.metadata import metadata_hard as hard
 from tests.metadata.conftest import VERSION
 from tests.metadata.metadata_world import World, at
@@ -131,18 +131,20 @@ def test_airflow_itself_reads_what_was_restored(filled, target, vault, tmp_path)
         session = Session()
         run = session.query(DagRun).filter_by(run_id="scheduled__5").one()
         waiting = session.query(TaskInstance).filter_by(task_id="t_deferred").one()
+        trigger = session.query(Trigger).filter_by(id=waiting.trigger_id).one()
         connection = Connection.get_connection_from_secrets("db")
         def xcom(key):
             return XCom.get_one(dag_id="etl", run_id="scheduled__5", task_id="extract", key=key)
-        print(json.dumps({
+        found = {
             "variable": Variable.get("secret"), "hostile": Variable.get("hostile"),
             "password": connection.password, "extra": connection.extra_dejson["token"],
             "conf": run.conf["conf"], "template": run.get_log_template().filename,
-            "pickled": xcom("pickled"), "trigger": waiting.trigger.kwargs["k"],
+            "pickled": xcom("pickled"), "trigger": trigger.kwargs["k"],
             "next": waiting.next_kwargs["x"][0],
             "executor": session.query(TaskInstance).filter_by(
                 task_id="extract", run_id="scheduled__5").one().executor_config,
-        }))
+        }
+        print(json.dumps(found))
         """,
     )
     assert found == {
@@ -170,19 +172,17 @@ def scheduler(target: World, tmp_path: Path) -> Iterator[Callable[[], None]]:
     def start() -> None:
         with (tmp_path / "scheduler.log").open("wb") as log:
             started.append(
-                subprocess.Popen(
+                leash.start(
                     [install.ensure(VERSION).parent / "airflow", "scheduler"],
                     env=environment(target, home),
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
+                    cwd=home,
+                    output=log,
                 )
             )
 
     yield start
     for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        leash.release(process)
 
 
 def until(condition: Callable[[], bool], seconds: float = 120) -> None:

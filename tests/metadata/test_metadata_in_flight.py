@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from mwaa_dr_metadata import Phase, unpark
 
 from contract.sites import InFlightRule
+from mwaa_dr_metadata import Phase, unpark
 from tests.metadata import metadata_hard as hard
 from tests.metadata.metadata_world import T0, Vault, World, at
 

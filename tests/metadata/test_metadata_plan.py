@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mwaa_dr_metadata.catalogue import Catalogue, Column, ForeignKey, Table
 from mwaa_dr_metadata.plan import in_order, make_plan
 from mwaa_dr_metadata.rules import EXCLUDED, IDENTITY, RULES, Merge

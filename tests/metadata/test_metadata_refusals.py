@@ -7,6 +7,10 @@ from dataclasses import replace
 
 import psycopg2
 import pytest
+
+from contract import keys
+from contract.manifest import Manifest
+from contract.sites import Site
 from mwaa_dr_metadata import (
     BackupRefusedError,
     FileSealer,
@@ -18,10 +22,6 @@ from mwaa_dr_metadata import (
 )
 from mwaa_dr_metadata import restore as restore_module
 from mwaa_dr_metadata.merge import merge as real_merge
-
-from contract import keys
-from contract.manifest import Manifest
-from contract.sites import Site
 from tests.metadata import metadata_hard as hard
 from tests.metadata.metadata_world import IDENTITY, Vault, World
 

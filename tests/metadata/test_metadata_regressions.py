@@ -9,10 +9,10 @@ import threading
 import time
 
 import pytest
+
 from mwaa_dr_metadata import Phase, list_backups
 from mwaa_dr_metadata.export import export_backup
 from mwaa_dr_metadata.storage import FileStorage
-
 from tests.metadata import metadata_hard as hard
 from tests.metadata.metadata_world import IDENTITY, World
 

@@ -4,9 +4,9 @@
 
 import psycopg2
 import pytest
+
 from mwaa_dr_metadata import Phase, load_oracle, verify_backup, verify_import
 from mwaa_dr_metadata.oracle import compare_schedule
-
 from tests.metadata import metadata_hard as hard
 from tests.metadata.metadata_world import World
 

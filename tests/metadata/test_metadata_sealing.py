@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from moto.kms import utils
+
 from mwaa_dr_metadata.errors import BackupRefusedError, SealUnavailableError
 from mwaa_dr_metadata.sealing import FileSealer, KmsSealer, context_of
 

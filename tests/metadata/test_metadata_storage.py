@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 from moto import mock_aws
+
 from mwaa_dr_metadata import storage as module
 from mwaa_dr_metadata.storage import FileStorage, S3Storage, get, storage_from_uri
 

@@ -5,6 +5,7 @@ import os
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mwaa_dr_metadata import streams
 from mwaa_dr_metadata.errors import BackupRefusedError
 from mwaa_dr_metadata.streams import DecryptingReader, EncryptingWriter

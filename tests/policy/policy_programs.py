@@ -5,8 +5,9 @@ A test takes one, changes one thing and says which rules must object.
 
 import json
 
-from mwaa_dr_policy import kinds as k
 from policy_judge import Program
+
+from mwaa_dr_policy import kinds as k
 
 EAST, WEST = "us-east-1", "us-west-2"
 ACCOUNT = "123456789012"

@@ -1,10 +1,11 @@
 """Policy documents: what is too wide, what is bounded, and where documents are found."""
 
 import pytest
-from mwaa_dr_policy import kinds as k
 from policy_breaks import allow, policy
 from policy_judge import Program, judge, violated
 from policy_programs import dr, primary
+
+from mwaa_dr_policy import kinds as k
 
 BY_ALIAS = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/x"}}
 BOTH = {"mwaa-dr-policy-pass-role", "mwaa-dr-policy-wildcard-writes"}

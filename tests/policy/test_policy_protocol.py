@@ -9,13 +9,14 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf import struct_pb2
-from mwaa_dr_policy import RULES
-from mwaa_dr_policy import kinds as k
 from policy_judge import DELETE, urn
 from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary
 from pulumi.runtime.proto import analyzer_pb2 as pb
 from pulumi.runtime.proto import analyzer_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
+
+from mwaa_dr_policy import RULES
+from mwaa_dr_policy import kinds as k
 
 PACK = Path(__file__).resolve().parents[2] / "policy"
 MANDATORY, ADVISORY = pb.EnforcementLevel.MANDATORY, pb.EnforcementLevel.ADVISORY

@@ -1,8 +1,6 @@
 """Which resources a rule is about, and what counts as the thing it asks for."""
 
 import pytest
-from mwaa_dr_policy import RULES
-from mwaa_dr_policy import kinds as k
 from policy_breaks import policy
 from policy_judge import DELETE, judge, violated
 from policy_programs import (
@@ -17,6 +15,9 @@ from policy_programs import (
     s3_arn,
     tls_only,
 )
+
+from mwaa_dr_policy import RULES
+from mwaa_dr_policy import kinds as k
 
 # Found by what they are
 

@@ -1,10 +1,11 @@
 """Every rule: programs that break none, and one change for each way to break one."""
 
 import pytest
-from mwaa_dr_policy import RULES
 from policy_breaks import BREAKS
 from policy_judge import judge, violated
 from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary
+
+from mwaa_dr_policy import RULES
 
 STATES = "mwaa-dr-state-machine-failure-alarm"
 HEARTBEAT = "mwaa-dr-environment-heartbeat-alarm"

@@ -7,7 +7,7 @@ import pytest
 from local.pulumi.provider import check, schema
 from local.pulumi.provider.catalog import RESOURCES
 from local.pulumi.provider.check import Settings
-from local.pulumi.provider.compare import adopt, difference, imported
+from local.pulumi.provider.compare import adopt, difference, imported, unconfirmed
 from local.pulumi.provider.wire import UNKNOWN
 
 BUCKET = "aws:s3/bucket:Bucket"
@@ -173,7 +173,7 @@ def test_a_refresh_keeps_the_programs_words_and_shows_what_changed(known):
     row = RESOURCES[ALARM]
     old = complete(known, ALARM, {"name": "a", "threshold": 1, "alarmActions": ["x", "y"]})
     actual = {**old, "threshold": 2.0, "alarmActions": ["y", "x"], "arn": "arn"}
-    kept = adopt(row, old, actual)
+    kept = adopt(row, old, actual, ())
     assert kept["alarmActions"] == ["x", "y"]
     assert kept["threshold"] == 2.0
 
@@ -182,7 +182,7 @@ def test_a_setting_that_aws_no_longer_has_is_a_difference_after_a_refresh(known)
     row = RESOURCES[ALARM]
     old = complete(known, ALARM, {"name": "a", "alarmDescription": "x"})
     actual = {name: value for name, value in old.items() if name != "alarmDescription"}
-    found = difference(row, adopt(row, old, actual), actual, old)
+    found = difference(row, adopt(row, old, actual, ()), actual, old)
     assert set(found.changes) == {"alarmDescription"}
 
 
@@ -208,3 +208,14 @@ def test_importing_what_the_program_describes_changes_nothing(known):
     assert inputs["maxWorkers"] == 10
     assert "status" not in inputs
     assert difference(row, inputs, actual, program).changes == {}
+
+
+def test_what_aws_never_showed_is_not_taken_for_drift(known):
+    row = RESOURCES[ALARM]
+    old = complete(known, ALARM, {"name": "a", "alarmDescription": "x", "threshold": 1})
+    shown = {name: value for name, value in old.items() if name != "alarmDescription"}
+    skipped = unconfirmed(row, old, shown)
+    assert skipped == ["alarmDescription"]
+    later = {**shown, "threshold": 2}
+    found = difference(row, adopt(row, old, later, skipped), later, old)
+    assert set(found.changes) == {"threshold"}

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from local.pulumi.provider import clients
+from local.pulumi.provider.compare import UNCONFIRMED
 from tests.pulumi.conftest import STACK
 
 pytestmark = pytest.mark.engine
@@ -409,6 +410,12 @@ def test_every_type_is_created_read_updated_and_deleted_as_aws_shows_it(project,
     assert "49 unchanged" in summary(project.run("refresh", "--yes", "--skip-preview"))
 
     state = project.resources()
+    unshown = {
+        (item["type"], name)
+        for item in state.values()
+        for name in item.get("outputs", {}).get(UNCONFIRMED, [])
+    }
+    assert unshown == set(), "the catalog does not read these back"
     function = aws.client("lambda").get_function(FunctionName=state["function"]["id"])
     assert function["Configuration"]["MemorySize"] == 256
     assert function["Configuration"]["Runtime"] == "python3.13"

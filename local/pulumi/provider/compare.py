@@ -1,7 +1,7 @@
 """Whether two values are the same to AWS, and what a difference leads to."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,11 +159,39 @@ def _moves_a_fixed_member(resource: Resource, name: str, before: Values, new: Va
     )
 
 
-def adopt(resource: Resource, old: Values, actual: Values) -> Values:
-    """The inputs that a refresh keeps: the program's own wording where AWS agrees with it."""
+UNCONFIRMED = "__unconfirmed"
+"""Kept in the state, where the engine shows no name that begins like this: see `unconfirmed`."""
+
+
+def _own(resource: Resource, name: str) -> bool:
+    """Whether a property is not AWS's to show."""
+    return name in (*resource.local, *resource.unread, "region", "tags")
+
+
+def unconfirmed(resource: Resource, inputs: Values, actual: Values) -> list[str]:
+    """The inputs that AWS did not show as they were just written.
+
+    Emulated services leave things out and real ones reword them. A later refresh would take that
+    for drift, so it leaves these properties alone.
+    """
+    return sorted(
+        name
+        for name, value in inputs.items()
+        if not _own(resource, name)
+        and not (is_empty(value) and is_empty(actual.get(name)))
+        and not (name in actual and same_property(resource, name, value, actual[name]))
+    )
+
+
+def adopt(resource: Resource, old: Values, actual: Values, skipped: Collection[str]) -> Values:
+    """The inputs that a refresh keeps: the program's own wording where AWS agrees with it.
+
+    Args:
+        skipped: the unconfirmed properties.
+    """
     kept: Values = {}
     for name, value in old.items():
-        if name in resource.local or name in resource.unread or name == "region":
+        if name in skipped or (_own(resource, name) and name != "tags"):
             kept[name] = value
         elif name in actual:
             agrees = same_property(resource, name, value, actual[name])

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from local.pulumi.provider import tags
 from local.pulumi.provider.clients import is_missing
-from local.pulumi.provider.compare import same_property
+from local.pulumi.provider.compare import UNCONFIRMED, same_property, unconfirmed
 from local.pulumi.provider.model import Resource, Scope
 from local.pulumi.provider.wire import UNKNOWN, Values
 
@@ -86,7 +86,10 @@ def _settle(resource: Resource, scope: Scope, inputs: Values) -> Values:
     actual = read(resource, scope)
     if actual is None:
         raise RuntimeError(f"AWS does not show {resource.type} {scope.id!r} after writing it")
-    return worded(resource, inputs, actual)
+    return {
+        **worded(resource, inputs, actual),
+        UNCONFIRMED: unconfirmed(resource, inputs, actual),
+    }
 
 
 def _known(resource: Resource, scope: Scope, written: Values) -> Values:

@@ -176,12 +176,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if resource.has_tags:
             everywhere = self._settings.default_tags.items() - old.get("tags", {}).items()
             own = dict(actual["tagsAll"].items() - everywhere)
-            actual["tags"] = dict(sorted(own.items()))
+            if own or "tags" in state:
+                actual["tags"] = dict(sorted(own.items()))
         if old:
-            inputs = compare.adopt(resource, old, actual)
+            inputs = compare.adopt(resource, old, actual, state.get(compare.UNCONFIRMED, ()))
         else:
             inputs = compare.imported(resource, described.inputs.types, actual)
         outputs = lifecycle.worded(resource, inputs, actual)
+        outputs[compare.UNCONFIRMED] = state.get(compare.UNCONFIRMED, [])
         return provider_pb2.ReadResponse(
             id=scope.id,
             properties=encode(outputs, with_tags({**secrets, **more})),
