@@ -20,7 +20,7 @@ def list_backups(storage: Storage, site: Site | None = None) -> list[BackupInfo]
     found = []
     for one in [site] if site else list(Site):
         prefix = keys.site_backups(one)
-        for key in storage.list(prefix):
+        for key, _ in storage.list(prefix):
             try:
                 epoch, backup_id, name = key.removeprefix(prefix).split("/")
                 if name != keys.MANIFEST:
@@ -83,8 +83,9 @@ class Backup:
 
     def check_sizes(self, items: Iterable[BackupObject]) -> None:
         """Raises BackupRefusedError unless all of them are there, in the size that was written."""
+        sizes = dict(self.storage.list(self.prefix))
         for item in items:
-            size = self.storage.size(self.prefix + item.key)
+            size = sizes.get(self.prefix + item.key)
             if size is None:
                 raise BackupRefusedError(f"{item.key} is missing")
             if size != item.size:

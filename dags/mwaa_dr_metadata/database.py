@@ -7,7 +7,7 @@ port, database and user that MWAA itself uses.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -159,7 +159,8 @@ def transaction(engine: Engine) -> Iterator[Session]:
         yield session
         connection.commit()
     except BaseException:
-        connection.rollback()
+        with suppress(Exception):  # a connection that is lost has rolled back already
+            connection.rollback()
         raise
     finally:
         connection.close()

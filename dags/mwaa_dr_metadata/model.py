@@ -174,7 +174,7 @@ class ImportReport:
         interrupted: runs that did not survive the outage, with their unfinished tasks.
         parked: whether `unpark` has something left to do at promotion.
         conflicts: runs that were not restored because the target has another run of the same DAG
-            with the same logical date; `{dag_id, run_id}` each.
+            with the same logical date; `{dag_id, run_id}` each, of all phases.
         not_carried: table -> why its rows could not be restored here.
         unreadable: from the manifest: secrets that the source itself could not open.
         schedule: scheduling columns that differ from the oracle right after the merge.

@@ -48,7 +48,7 @@ def check_objects(
     Raises:
         BackupRefusedError: one of them is missing, cut off or altered.
     """
-    backup.check_sizes([*whole, *present])
+    backup.check_sizes(present)
     for item in whole:
         backup.check_bytes(item)
 

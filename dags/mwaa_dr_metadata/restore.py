@@ -42,7 +42,7 @@ from mwaa_dr_metadata.model import (
 from mwaa_dr_metadata.plan import Plan, PlannedTable, make_plan
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.sealing import Sealer
-from mwaa_dr_metadata.selection import RESUME
+from mwaa_dr_metadata.selection import RESUME, RUNS
 from mwaa_dr_metadata.session import Session, listed, literal
 from mwaa_dr_metadata.staging import MINE, PREFIX, stage
 from mwaa_dr_metadata.storage import Storage
@@ -179,9 +179,11 @@ class _Import:
             with transaction(self.engine) as session:
                 self._begin(session)
                 checks = self._part(session, part, objects, Mode(replace=False))
+                conflicts = _conflicts(session) if part.startswith(RUNS) else []
                 self._tell("commit", part)
             if counts:
                 self.tables += checks
+                self.conflicts += conflicts
 
         again_if_worth_it(lambda: one(RESUME, parents, counts=False))
         for part, objects in _by_part(items):
@@ -270,6 +272,6 @@ def _interrupted(session: Session) -> list[InterruptedRun]:
 def _conflicts(session: Session) -> list[dict[str, str]]:
     rows = session.rows(
         f"SELECT s.dag_id, s.run_id FROM {PREFIX}dag_run s WHERE NOT EXISTS "  # noqa: S608
-        f"(SELECT FROM {MINE} m WHERE m.dag_id = s.dag_id AND m.run_id = s.run_id) ORDER BY 1, 2"
+        "(SELECT FROM dag_run r WHERE r.dag_id = s.dag_id AND r.run_id = s.run_id) ORDER BY 1, 2"
     )
     return [{"dag_id": dag_id, "run_id": run_id} for dag_id, run_id in rows]

@@ -1,4 +1,9 @@
-"""SQL on one database connection, the same under SQLAlchemy 1.4 and 2.0."""
+"""SQL on one database connection, the same under SQLAlchemy 1.4 and 2.0.
+
+Rows travel as COPY text, not binary: a column may be `json` in a database that was upgraded and
+`jsonb` in a fresh one of the same version, and text fits both. Binary values double in it, so a
+single one must stay below about 500 MB, PostgreSQL's limit of 1 GB for a field.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

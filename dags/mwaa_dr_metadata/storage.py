@@ -48,12 +48,8 @@ class Storage(Protocol):
         """An object's bytes, in chunks. Raises FileNotFoundError."""
         ...
 
-    def size(self, key: str) -> int | None:
-        """Bytes of an object; None if there is none."""
-        ...
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """Keys that start with `prefix`, in order."""
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """(key, bytes) of the objects whose keys start with `prefix`, in order."""
         ...
 
 
@@ -115,18 +111,13 @@ class FileStorage:
             while data := file.read(PART):
                 yield data
 
-    def size(self, key: str) -> int | None:
-        with contextlib.suppress(FileNotFoundError):
-            return self._path(key).stat().st_size
-        return None
-
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         found = (
-            path.relative_to(self._root).as_posix()
+            (path.relative_to(self._root).as_posix(), path.stat().st_size)
             for path in self._root.rglob("*")
             if path.is_file() and not path.name.startswith(".partial-")
         )
-        return iter(sorted(key for key in found if key.startswith(prefix)))
+        return iter(sorted(item for item in found if item[0].startswith(prefix)))
 
 
 class S3Storage:
@@ -175,31 +166,32 @@ class S3Storage:
 
     def read(self, key: str) -> Iterator[bytes]:
         """In ranges, so that a broken connection repeats a range, not the object."""
-        with _missing(key):
-            head = self._client.head_object(**self._place(key))
-        return self._ranges(key, head["ContentLength"], head["ETag"])
-
-    def _ranges(self, key: str, size: int, etag: str) -> Iterator[bytes]:
-        for start in range(0, size, PART):
-            span = f"bytes={start}-{min(start + PART, size) - 1}"
-            with _missing(key):
-                answer = self._client.get_object(**self._place(key), Range=span, IfMatch=etag)
-            yield answer["Body"].read()
-
-    def size(self, key: str) -> int | None:
         try:
-            with _missing(key):
-                return self._client.head_object(**self._place(key))["ContentLength"]
-        except FileNotFoundError:
-            return None
+            first = self._range(key, 0)
+        except ClientError as error:
+            if code_of(error) == "InvalidRange":
+                return iter(())  # an empty object has no first byte
+            raise
+        return self._ranges(key, first)
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def _range(self, key: str, start: int, **conditions: str) -> dict[str, Any]:
+        span = f"bytes={start}-{start + PART - 1}"
+        with _missing(key):
+            return self._client.get_object(**self._place(key), Range=span, **conditions)
+
+    def _ranges(self, key: str, first: dict[str, Any]) -> Iterator[bytes]:
+        yield first["Body"].read()
+        size = int(first["ContentRange"].rpartition("/")[2])
+        for start in range(PART, size, PART):
+            yield self._range(key, start, IfMatch=first["ETag"])["Body"].read()
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix + prefix
         )
         for page in pages:
             for item in page.get("Contents", []):
-                yield item["Key"].removeprefix(self._prefix)
+                yield item["Key"].removeprefix(self._prefix), item["Size"]
 
 
 class _S3Upload:

@@ -85,7 +85,6 @@ def _work_through(
             dispatch.append(
                 {
                     "trigger_dag_id": DISPATCHED[order.kind],
-                    "trigger_run_id": f"{order.order_id}@{now()}",
                     "conf": {"order": asdict(order)},
                 }
             )

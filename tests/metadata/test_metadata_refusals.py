@@ -280,6 +280,14 @@ def test_a_collision_is_listed_and_everything_else_comes_back(filled, target, va
     assert target.one("SELECT count(*) FROM dag_run WHERE run_id = 'its_own'") == 1
 
 
+def test_a_collision_in_history_is_listed_too(filled, target, vault):
+    when = filled.one("SELECT execution_date FROM dag_run WHERE run_id = 'scheduled__2'")
+    target.run("etl", "its_own", execution_date=when)
+    key, _ = vault.export(filled)
+    report = vault.restore(target, key, Phase.HISTORY)
+    assert report.conflicts == [{"dag_id": "etl", "run_id": "scheduled__2"}]
+
+
 def test_an_older_backup_is_found_when_the_newest_is_bad(filled, target, vault):
     older, _ = vault.export(filled)
     newest, manifest = vault.export(filled)
