@@ -38,7 +38,7 @@ types: setup
 	$(BIN)/basedpyright
 
 unit: setup
-	$(BIN)/pytest -q -m "not engine and not airflow and not drill"
+	$(BIN)/pytest -q -n 2 -m "not engine and not airflow and not drill"
 
 pulumi: setup
 	@$(BIN)/python -m local.pulumi.install
