@@ -1,7 +1,10 @@
 """`python -m local`: brings the local AWS up and down, and lets Regions fail."""
 
 import importlib
+import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,10 @@ def _current(root: Path) -> process.LocalAws:
     if found is None:
         raise click.ClickException("the local AWS is not up; run `make local-up` first")
     return found
+
+
+def _backend(root: Path) -> Path:
+    return root / "pulumi"
 
 
 @click.group(help=__doc__)
@@ -47,6 +54,10 @@ def up(root: Path, port: int | None) -> None:
         started = process.start(root, port=port)
     except (RuntimeError, TimeoutError) as error:
         raise click.ClickException(str(error)) from error
+    # A new account knows nothing of what an earlier state says is deployed.
+    stacks = importlib.import_module("local.pulumi.environment")
+    shutil.rmtree(_backend(root), ignore_errors=True)
+    stacks.init_stacks(backend=_backend(root))
     click.echo(f"up at {started.endpoint} (process {started.pid})")
 
 
@@ -63,7 +74,9 @@ def env(root: Path) -> None:
     """Print `export` lines: eval "$(python -m local env)"."""
     variables = dict(_current(root).environment)
     pulumi = importlib.import_module("local.pulumi.environment")
-    variables.update(pulumi.pulumi_environment())
+    variables.update(pulumi.pulumi_environment(backend=_backend(root)))
+    commands = str(Path(sys.executable).parent)
+    variables["PATH"] = os.pathsep.join(dict.fromkeys([commands, *variables["PATH"].split(":")]))
     for name, value in sorted(variables.items()):
         click.echo(f"export {name}={shlex.quote(str(value))}")
 
