@@ -103,6 +103,7 @@ class Journal:
                 f"{self._clock(step)} {step.seconds:6.1f} s  {step.name}"
                 f"{'  FAILED' if step.failed else ''}",
                 highlight=False,
+                soft_wrap=True,
             )
 
     def _clock(self, step: Step) -> str:
