@@ -1,6 +1,5 @@
 """The engine, wired to this environment's place: its database, keys and buckets."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 
-def airflow_version() -> str:
-    return os.environ.get("AIRFLOW_VERSION") or version("apache-airflow")
+def airflow_version(environ: Mapping[str, str]) -> str:
+    return environ.get("AIRFLOW_VERSION") or version("apache-airflow")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _export(
             site=config.site,
             epoch=ownership.epoch,
             environment=config.environment,
-            airflow_version=airflow_version(),
+            airflow_version=airflow_version(environ),
         ),
         code_versions=object_versions(config.dag_bucket, config.region),
         progress=progress,

@@ -34,7 +34,7 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
                 phase=Phase(order.payload["phase"]),
                 in_flight=InFlightRule(order.payload.get("in_flight", InFlightRule.FAIL)),
                 expected_installation=config.name,
-                airflow_version=airflow_version(),
+                airflow_version=airflow_version(environ),
                 owner_check=lambda: mailbox.ownership().owned_by(config.site),
             ),
             progress=heartbeat.note,

@@ -1,6 +1,7 @@
 """The outage, and what can be seen of the recovery; nobody tells the DR side anything."""
 
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -172,13 +173,15 @@ class Recovery:
 
     def _rerun_what_others_wait_for(self) -> None:
         """An operator re-runs interrupted runs of DAGs in which the next run waits for the last."""
+        interrupted: dict[str, list[str]] = defaultdict(list)
         for _, answer in self.watch.answers(OrderKind.IMPORT):
             for run in answer.result.get("interrupted", []):
-                name = f"{run['dag_id']}/{run['run_id']}"
-                if run["dag_id"] in IN_ORDER and name not in self.reruns:
-                    with self.journal.step(f"an operator re-runs {name}"):
-                        self.user.rerun(run["dag_id"], run["run_id"])
-                    self.reruns.append(name)
+                if run["dag_id"] in IN_ORDER:
+                    interrupted[run["dag_id"]].append(run["run_id"])
+        for dag_id, run_ids in sorted(interrupted.items()):
+            with self.journal.step(f"an operator re-runs {len(run_ids)} run(s) of {dag_id}"):
+                self.user.rerun_from(dag_id, run_ids)
+            self.reruns += [f"{dag_id}/{run_id}" for run_id in run_ids]
 
     def _settle(self, owed_until: datetime) -> None:
         """Until all that fell due by then is done, and the recovery has closed its incident."""

@@ -112,12 +112,27 @@ class User:
             and (started_by is None or datetime.fromisoformat(_due(run)) <= started_by)
         ]
 
-    def rerun(self, dag_id: str, run_id: str) -> None:
-        """Clear what failed in a run, so that it is done again."""
+    def rerun_from(self, dag_id: str, run_ids: list[str]) -> None:
+        """Have the runs done again, and with them all later ones.
+
+        Later runs wait for these and may take up all places for active runs meanwhile; only when
+        they are cleared too do they go back to the queue, where the oldest comes first.
+        """
+        listed = self.call(
+            "POST",
+            "/dags/~/dagRuns/~/taskInstances/list",
+            {"dag_ids": [dag_id], "dag_run_ids": run_ids, "page_limit": PAGE},
+        )
+        dates = [task["execution_date"] for task in listed.get("task_instances", [])]
         self.call(
             "POST",
             f"/dags/{dag_id}/clearTaskInstances",
-            {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True},
+            {
+                "dry_run": False,
+                "start_date": min(dates),
+                "only_failed": False,
+                "reset_dag_runs": True,
+            },
         )
 
 
