@@ -97,10 +97,14 @@ class Outcome:
 
     @cached_property
     def at_risk(self) -> set[str]:
-        """Runs that went on after the snapshot and were finished before the outage."""
+        """Runs that went on after the snapshot and were finished before the outage.
+
+        A run that ended, but whose end is not in the snapshot, counts whatever time it carries:
+        Airflow sets the time first and commits later.
+        """
         after = self.inputs.snapshot_at
         worked = {e.run for e in self.old_entries if e.event != "start" and e.at > after}
-        closed = {r.run for r in self.source.values() if r.end_date and r.end_date > after}
+        closed = {r.run for r in self.source.values() if r.end_date and not r.visible}
         return (worked | closed) - self.in_flight
 
     @property

@@ -227,3 +227,14 @@ def test_a_quiet_moment_excuses_nothing():
     ).outcome()
     assert quiet.excused == set()
     assert quiet.doubled == repeated
+
+
+def test_an_end_that_was_not_committed_at_the_snapshot_is_at_risk():
+    """Airflow stamps the end of a run before it commits it: the backup had the run unfinished."""
+    run = "hits/scheduled__2026-01-01T10:02:00+00:00"
+    story = _run_twice(perfect())
+    assert run in story.outcome().doubled
+    source = [replace(r, visible=False) if r.run == run else r for r in story.source]
+    outcome = replace(story, source=source).outcome()
+    assert run in outcome.at_risk
+    assert run not in outcome.doubled
