@@ -180,7 +180,7 @@ class Recovery:
                     interrupted[run["dag_id"]].append(run["run_id"])
         for dag_id, run_ids in sorted(interrupted.items()):
             with self.journal.step(f"an operator re-runs {len(run_ids)} run(s) of {dag_id}"):
-                self.user.rerun_from(dag_id, run_ids)
+                self.user.rerun(dag_id, run_ids)
             self.reruns += [f"{dag_id}/{run_id}" for run_id in run_ids]
 
     def _settle(self, owed_until: datetime) -> None:

@@ -112,28 +112,33 @@ class User:
             and (started_by is None or datetime.fromisoformat(_due(run)) <= started_by)
         ]
 
-    def rerun_from(self, dag_id: str, run_ids: list[str]) -> None:
-        """Have the runs done again, and with them all later ones.
+    def rerun(self, dag_id: str, run_ids: list[str]) -> None:
+        """Have runs done again for which later runs of the same DAG wait.
 
-        Later runs wait for these and may take up all places for active runs meanwhile; only when
-        they are cleared too do they go back to the queue, where the oldest comes first.
+        The later ones may have taken up all places for active runs while they wait, so they are
+        sent back to the queue, where the oldest comes first. (DAGs that need this must have a name
+        of at most 13 letters: MWAA takes paths of at most 64.)
         """
-        listed = self.call(
+        for run_id in run_ids:
+            self.call(
+                "POST",
+                f"/dags/{dag_id}/clearTaskInstances",
+                {
+                    "dry_run": False,
+                    "dag_run_id": run_id,
+                    "only_failed": False,
+                    "reset_dag_runs": True,
+                },
+            )
+        running = self.call(
             "POST",
-            "/dags/~/dagRuns/~/taskInstances/list",
-            {"dag_ids": [dag_id], "dag_run_ids": run_ids, "page_limit": PAGE},
+            "/dags/~/dagRuns/list",
+            {"dag_ids": [dag_id], "states": ["running"], "page_limit": PAGE},
         )
-        dates = [task["execution_date"] for task in listed.get("task_instances", [])]
-        self.call(
-            "POST",
-            f"/dags/{dag_id}/clearTaskInstances",
-            {
-                "dry_run": False,
-                "start_date": min(dates),
-                "only_failed": False,
-                "reset_dag_runs": True,
-            },
-        )
+        for run in running.get("dag_runs", []):
+            if run["dag_run_id"] not in run_ids:
+                path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
+                self.call("PATCH", path, {"state": "queued"})
 
 
 def _due(run: dict[str, Any]) -> str:

@@ -76,15 +76,15 @@ ROWS: tuple[Row, ...] = (
     Row("usage_catchup", "single", WORK, every=60, offset=6, catchup=True),
     Row("audit_catchup", "single", WORK, every=120, offset=45, catchup=True),
     Row("archive_history", "single", WORK, every=120, offset=15, history=10, catchup=True),
-    # Order matters: a run waits for the one before.
-    Row("ledger_in_order", "single", WORK, every=60, offset=4, catchup=True, depends_on_past=True),
-    Row("balance_in_order", "chain", CHAIN, cron="*/2 * * * * 15,45", depends_on_past=True),
+    # Order matters: a run waits for the one before. (Short names: see `User.rerun`.)
+    Row("ledger_order", "single", WORK, every=60, offset=4, catchup=True, depends_on_past=True),
+    Row("balance_order", "chain", CHAIN, cron="*/2 * * * * 15,45", depends_on_past=True),
     Row("close_one_by_one", "single", WORK, every=60, catchup=True, max_active_runs=1),
     Row("report_one_by_one", "single", WORK, cron="*/2 * * * * 5,35", max_active_runs=1),
     # A value that lives on from run to run in XCom.
     Row("counter", "counter", WORK, every=60, offset=9, catchup=True, depends_on_past=True,
         max_active_runs=1),
-    Row("high_water_mark", "counter", WORK, cron="*/2 * * * * 20", depends_on_past=True,
+    Row("high_water", "counter", WORK, cron="*/2 * * * * 20", depends_on_past=True,
         max_active_runs=1),
     # Dataset events: producers, a consumer of one, of both, and a second level.
     Row("orders_feed", "producer", WORK, cron="*/2 * * * * 12,48", options={"dataset": ORDERS}),

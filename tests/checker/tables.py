@@ -71,7 +71,12 @@ TABLES: tuple[Table, ...] = (
         own=f"dag_run_id IN (SELECT id FROM dag_run WHERE {OWN_DAG})",  # noqa: S608
     ),
     Table("task_instance_note", TASK, drop=("user_id",), own=OWN_DAG),
-    Table("dataset", ("uri",), drop=("id", "created_at", "updated_at", "is_orphaned")),
+    Table(
+        "dataset",
+        ("uri",),
+        drop=("id", "created_at", "updated_at", "is_orphaned"),
+        changing=True,
+    ),
     Table("dataset_event", refs={"dataset_id": "dataset"}),
     Table(
         "dagrun_dataset_event",
