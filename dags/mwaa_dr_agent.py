@@ -1,11 +1,8 @@
 """The agent: each minute it proves that this environment lives and does what it is ordered to."""
 
-# Airflow lives in an environment of its own.
-# pyright: reportMissingImports=false
-
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +10,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from contract.agent_config import AgentConfig
 from contract.names import AGENT_DAG
-
-try:
-    from airflow.sdk import DAG, task
-except ImportError:
-    from airflow.decorators import task
-    from airflow.models.dag import DAG
-try:
-    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-except ImportError:
-    from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+from mwaa_dr_site.airflow_dags import TriggerDagRunOperator, recovery_dag, task
 
 CONFIG = AgentConfig.from_env(os.environ)
 
-with DAG(
-    AGENT_DAG,
-    description=__doc__,
-    schedule=timedelta(seconds=CONFIG.agent_seconds),
-    start_date=datetime(2024, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    # Ahead of all business tasks: a busy environment must not look like a dead one.
-    default_args={"priority_weight": 10_000, "weight_rule": "absolute"},
-    dagrun_timeout=timedelta(minutes=5),
-    tags=["mwaa-dr"],
+with recovery_dag(
+    AGENT_DAG, __doc__, every_seconds=CONFIG.agent_seconds, limit=timedelta(minutes=5)
 ) as dag:
 
     @task(execution_timeout=timedelta(minutes=2), retries=0)
