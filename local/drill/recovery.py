@@ -43,6 +43,7 @@ class Facts:
 
     outage_at: datetime
     detected_at: datetime
+    environment_asked_at: datetime
     environment_ready_at: datetime
     restored_at: datetime
     promoted_at: datetime
@@ -85,11 +86,20 @@ class Recovery:
             DrillError: a step did not come in time, or the recovery says that it failed.
         """
         deploying = _Background(self._deploy_meanwhile)
+        try:
+            facts = self._follow(outage_at)
+        finally:
+            deploying.wait()
+        deploying.result()
+        return facts
+
+    def _follow(self, outage_at: datetime) -> Facts:
         opened = self._reach(Step.OPENED)
         self.journal.add("the monitor notices, by itself", outage_at, opened)
         chosen = self._reach(Step.BACKUP_CHOSEN)
-        self.journal.add("the old owner does not answer; the newest backup is verified", opened,
-                         chosen)  # fmt: skip
+        self.journal.add(
+            "the old owner does not answer; the newest backup is verified", opened, chosen
+        )
         ready = self._reach(Step.ENVIRONMENT_READY)
         self.journal.add("the environment is created in the DR Region", chosen, ready, CREATION)
         restored = self._reach(Step.RESTORED)
@@ -102,10 +112,10 @@ class Recovery:
         self._resume(unpaused)
         owed_until = now()
         self._settle(owed_until)
-        deploying.result()
         return Facts(
             outage_at=outage_at,
             detected_at=opened,
+            environment_asked_at=chosen,
             environment_ready_at=ready,
             restored_at=restored,
             promoted_at=promoted,
@@ -243,7 +253,10 @@ class _Background:
         except BaseException as error:  # raised again in `result`
             self._error = error
 
-    def result(self) -> None:
+    def wait(self) -> None:
         self._thread.join()
+
+    def result(self) -> None:
+        """Raise what the work raised."""
         if self._error is not None:
             raise self._error

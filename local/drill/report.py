@@ -46,7 +46,7 @@ class Chart:
 
     @property
     def height(self) -> int:
-        return LINE * len(self.bars) + 44 + 16 * (len(self.marks) > 1)
+        return LINE * len(self.bars) + 28 + 16 * max(1, len(self.marks))
 
     @property
     def names(self) -> float:

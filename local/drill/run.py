@@ -7,6 +7,7 @@ looks at what is left. Ends with 0 only if the checker agrees.
 
 import json
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def main(
     *, strategy: str, airflow: str, outage: str, control: bool, keep: bool, patience: float
 ) -> None:
     Patience.factor = patience
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the local AWS is stopped too
     folder = DRILLS / (f"{strategy}-control" if control else strategy)
     console = Console()
     journal = Journal(f"Drill: {strategy}, Airflow {airflow}, outage: {outage}", console)

@@ -91,7 +91,7 @@ def objectives_met(findings: dict[str, Any], facts: Facts, creation_limit: float
     rto, rpo = findings["rto_seconds"]["max"], findings["rpo_seconds"]
     if rto is None or rpo is None:
         return False
-    started_here = (facts.environment_ready_at - facts.detected_at).total_seconds()
+    started_here = (facts.environment_ready_at - facts.environment_asked_at).total_seconds()
     on_aws = rto - started_here + creation_limit
     return timedelta(seconds=on_aws) <= timedelta(minutes=OBJECTIVES["rtoMinutes"]) and timedelta(
         seconds=rpo

@@ -13,7 +13,7 @@ from local.drill.user import REST_ERRORS, User
 from local.drill.waiting import DrillError, wait_until
 from local.drill.watch import Watch
 
-BUSY = range(22, 58)
+BUSY = range(14, 64)
 """Seconds of the workload's cycle in which work of every kind is under way."""
 QUIET = range(76, 117)
 """Seconds of the cycle in which nothing falls due."""
@@ -89,8 +89,7 @@ class Work:
             )
             self.user.add_connection(CONNECTION)
             self.user.add_pool(workload.POOL, 2)
-            for dag_id in sorted(wanted):
-                self.user.set_paused(dag_id, paused=False)
+            self._set_paused(wanted, paused=False)
 
     def _dags(self) -> set[str]:
         try:
@@ -112,8 +111,7 @@ class Work:
                 self.progress.read()
                 ran = self.progress.scheduled[self.here]
                 if not paused and ran >= USER_PAUSED:
-                    paused = True
-                    self._pause_some()
+                    paused = self._pause_some()
                 taken = len(self.watch.backups(Site.PRIMARY))
                 self.journal.status(
                     f"{len(ran)} of {len(ACTIVE | USER_PAUSED)} DAGs succeeded, "
@@ -135,10 +133,26 @@ class Work:
     def _ran(self) -> set[str]:
         return self.progress.scheduled[self.here]
 
-    def _pause_some(self) -> None:
-        """What a user paused must be in the backup as paused, and stay so."""
-        for dag_id in sorted(USER_PAUSED):
-            self.user.set_paused(dag_id, paused=True)
+    def _pause_some(self) -> bool:
+        """Pause what a user pauses, unless a run of it is under way; tell whether it was done.
+
+        Airflow does not go on with the runs of a paused DAG, so one that is under way would stay so
+        for ever, and no moment would be quiet.
+        """
+        if self._under_way(USER_PAUSED):
+            return False
+        self._set_paused(USER_PAUSED, paused=True)
+        if not self._under_way(USER_PAUSED):
+            return True
+        self._set_paused(USER_PAUSED, paused=False)
+        return False
+
+    def _set_paused(self, dag_ids: set[str], *, paused: bool) -> None:
+        for dag_id in sorted(dag_ids):
+            self.user.set_paused(dag_id, paused=paused)
+
+    def _under_way(self, dag_ids: set[str]) -> bool:
+        return any(run.partition("/")[0] in dag_ids for run in self.user.unfinished_runs())
 
     def wait_for_busy_moment(self) -> None:
         """Until the middle of a cycle, with the pauses of a user in a backup."""

@@ -64,14 +64,14 @@ def test_longest_tasks_end_before_the_quiet_part_does():
 
 
 @pytest.mark.airflow
-@pytest.mark.parametrize("version", ["2.10.3"])
+@pytest.mark.parametrize("version", ["2.10.3", "3.0.6", "3.2.1"])
 def test_airflow_parses_exactly_the_table(version, tmp_path):
     table = work.write_dags(tmp_path / "dags")
     listed = subprocess.run(
         [
             install.ensure(version),
             "-c",
-            "import json, drill_workload as w; from airflow.models.dag import DAG; "
+            "import json, drill_workload as w; from drill_kit.compat import DAG; "
             "print('=', json.dumps({n: sorted(d.task_ids) for n, d in vars(w).items() "
             "if isinstance(d, DAG)}))",
         ],

@@ -1,0 +1,86 @@
+"""What the report says follows from the checker's findings and from nothing else."""
+
+from datetime import datetime, timedelta
+
+from local.drill import verdict
+from local.drill.journal import Journal
+from local.drill.recovery import Facts
+from tests.drill.sample_report import OUTAGE
+
+
+def _facts(creation=30):
+    def at(seconds):
+        return OUTAGE + timedelta(seconds=seconds)
+
+    return Facts(
+        outage_at=at(0),
+        detected_at=at(50),
+        environment_asked_at=at(55),
+        environment_ready_at=at(55 + creation),
+        restored_at=at(120),
+        promoted_at=at(125),
+        unpaused_at=at(133),
+        backup="backups/x/manifest.json",
+        owed_until=at(200),
+    )
+
+
+def _findings(**changes):
+    return {
+        "verified": True,
+        "rto_seconds": {"p50": 150.0, "max": 170.0},
+        "rpo_seconds": 20.0,
+        "resumed_at": {"a": OUTAGE.isoformat()},
+        "tables": [],
+        "runs": {
+            "expected": ["a/1", "a/2"],
+            "completed": ["a/1"],
+            "lost": ["a/2"],
+            "doubled": [],
+            "at_risk": ["b/1"],
+            "in_flight": [],
+        },
+        **changes,
+    }
+
+
+def test_promises_are_judged_by_the_time_aws_takes():
+    assert verdict.objectives_met(_findings(), _facts(), 1800)
+    assert not verdict.objectives_met(_findings(), _facts(), 3600)
+    assert not verdict.objectives_met(_findings(rpo_seconds=121), _facts(), 1800)
+    assert not verdict.objectives_met(
+        _findings(rto_seconds={"p50": 1.0, "max": 1900.0}), _facts(creation=30), 1800
+    )
+
+
+def test_nothing_resumed_keeps_no_promise():
+    nothing = _findings(rto_seconds={"p50": None, "max": None})
+    assert not verdict.objectives_met(nothing, _facts(), 0)
+
+
+def test_the_report_repeats_the_findings():
+    journal = Journal("a drill")
+    with journal.step("a step"):
+        pass
+    report = verdict.compose(
+        strategy="backup-restore",
+        airflow_version="2.10.3",
+        outage="hang",
+        facts=_facts(),
+        journal=journal,
+        findings=_findings(verified=False),
+        met=False,
+    )
+    assert report["verified"] is False
+    assert report["runs"] == {
+        "expected": 2,
+        "completed": 1,
+        "lost": 1,
+        "doubled": 0,
+        "at_risk": ["b/1"],
+        "in_flight": [],
+    }
+    (step,) = report["steps"]
+    assert step["name"] == "a step"
+    assert step["emulated"] is False
+    assert datetime.fromisoformat(step["ended_at"]) >= datetime.fromisoformat(step["started_at"])
