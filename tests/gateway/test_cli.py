@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -65,6 +66,17 @@ def handler(e, c):
 """
 
 
+def _processes_below(pid, *, at_least, seconds=20):
+    """The asynchronous call may take a moment to start its function and the function its child."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = psutil.Process(pid).children(recursive=True)
+        if len(found) >= at_least:
+            return found
+        assert time.monotonic() < deadline, f"only {found} below the gateway"
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("way", ["asked", "killed"])
 def test_nothing_survives_the_gateway(root, way):
     running = process.start(root, mwaa=STAND_IN)
@@ -80,8 +92,7 @@ def test_nothing_survives_the_gateway(root, way):
     aws.client("lambda").invoke(FunctionName=aws.function("def handler(e, c): pass\n"))
     with pytest.raises(ClientError, match="not found"):
         aws.client("mwaa").get_environment(Name="nobody")
-    below = psutil.Process(running.pid).children(recursive=True)
-    assert len(below) >= 3
+    below = _processes_below(running.pid, at_least=3)
     if way == "asked":
         process.stop(root)
         assert (root / "mwaa-closed").exists()
