@@ -8,7 +8,7 @@ import click
 
 from cli import show, store
 from cli.place import Place, pass_place
-from cli.store import Backup
+from contract.keys import BackupPlace
 from contract.manifest import Manifest
 
 
@@ -79,7 +79,7 @@ def verify(place: Place, backup_id: str | None, json_: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _row(place: Place, backup: Backup) -> dict[str, Any]:
+def _row(place: Place, backup: BackupPlace) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": backup.backup_id,
         "site": backup.site.value,
@@ -102,7 +102,7 @@ def _row(place: Place, backup: Backup) -> dict[str, Any]:
     }
 
 
-def _find(place: Place, backup_id: str | None) -> tuple[Backup, Manifest]:
+def _find(place: Place, backup_id: str | None) -> tuple[BackupPlace, Manifest]:
     """A backup and its manifest.
 
     Raises:

@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from cli.place import Place
 from contract import keys, state
+from contract.keys import BackupPlace
 from contract.manifest import BackupObject, Manifest
 from contract.sites import Site
 
@@ -38,44 +37,27 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A backup in the bucket. It is complete only if it has a manifest."""
-
-    site: Site
-    epoch: int
-    backup_id: str
-
-    @property
-    def prefix(self) -> str:
-        return keys.backup_prefix(self.site, self.epoch, self.backup_id)
-
-    @property
-    def at(self) -> datetime:
-        return keys.backup_time(self.backup_id)
-
-
-def backups(place: Place) -> Iterator[Backup]:
+def backups(place: Place) -> Iterator[BackupPlace]:
     """The backups of both sites, newest first."""
-    found: list[Backup] = []
+    found: list[BackupPlace] = []
     for site in Site:
         for epoch in _folders(place, keys.site_backups(site)):
             for identifier in _folders(place, f"{keys.site_backups(site)}{epoch}/"):
                 try:
                     keys.backup_time(identifier)
-                    found.append(Backup(site, int(epoch), identifier))
+                    found.append(BackupPlace(site, int(epoch), identifier))
                 except ValueError:
                     continue
     yield from sorted(found, key=lambda backup: backup.backup_id, reverse=True)
 
 
-def manifest(place: Place, backup: Backup) -> Manifest | None:
+def manifest(place: Place, backup: BackupPlace) -> Manifest | None:
     """The backup's manifest; None while there is none. Raises ValueError if it is not one."""
     body = _read(place, backup.prefix + keys.MANIFEST)
     return None if body is None else Manifest.from_json(body)
 
 
-def newest_complete(place: Place, site: Site) -> Backup | None:
+def newest_complete(place: Place, site: Site) -> BackupPlace | None:
     """The newest backup of `site` that has a manifest."""
     for backup in backups(place):
         if backup.site is site and _sizes(place, backup.prefix + keys.MANIFEST):
@@ -83,7 +65,9 @@ def newest_complete(place: Place, site: Site) -> Backup | None:
     return None
 
 
-def faults(place: Place, backup: Backup, found: Manifest) -> Iterator[tuple[BackupObject, str]]:
+def faults(
+    place: Place, backup: BackupPlace, found: Manifest
+) -> Iterator[tuple[BackupObject, str]]:
     """Every object with what is wrong with it: "" if it is what the manifest says."""
     sizes = _sizes(place, backup.prefix)
     for one in found.objects:

@@ -67,6 +67,39 @@ def service_statements(place: Place) -> list[Statement]:
     ]
 
 
+def _key(
+    parent: Component,
+    name: str,
+    place: Place,
+    *,
+    description: str,
+    alias: str,
+    statements: list[Statement],
+    role: ObjectRole,
+    multi_region: bool | None = None,
+) -> aws.kms.Key:
+    """A key that turns itself over each year, and its alias."""
+    key = aws.kms.Key(
+        f"{name}-key",
+        region=place.region,
+        description=description,
+        policy=document(statements),
+        multi_region=multi_region,
+        enable_key_rotation=True,
+        deletion_window_in_days=KEPT_DAYS if place.keep else GOING_DAYS,
+        tags=place.tags(role),
+        opts=parent.child(),
+    )
+    aws.kms.Alias(
+        f"{name}-alias",
+        region=place.region,
+        name=alias,
+        target_key_id=key.key_id,
+        opts=parent.child(),
+    )
+    return key
+
+
 class DataKey(Component):
     """Encrypts a site's buckets, table, topic, logs and environment; never leaves its Region."""
 
@@ -77,22 +110,14 @@ class DataKey(Component):
     ) -> None:
         super().__init__(name, opts)
         place = args.place
-        key = aws.kms.Key(
-            f"{name}-key",
-            region=place.region,
+        key = _key(
+            self,
+            name,
+            place,
             description=f"{place.settings.name} {place.site}: data",
-            policy=document([account_statement(place), *service_statements(place)]),
-            enable_key_rotation=True,
-            deletion_window_in_days=KEPT_DAYS if place.keep else GOING_DAYS,
-            tags=place.tags(ObjectRole.DATA_KEY),
-            opts=self.child(),
-        )
-        aws.kms.Alias(
-            f"{name}-alias",
-            region=place.region,
-            name=place.names.data_alias(place.site),
-            target_key_id=key.key_id,
-            opts=self.child(),
+            alias=place.names.data_alias(place.site),
+            statements=[account_statement(place), *service_statements(place)],
+            role=ObjectRole.DATA_KEY,
         )
         self.arn = key.arn
         self.register_outputs({"arn": self.arn})
@@ -109,23 +134,15 @@ class SealKey(Component):
     ) -> None:
         super().__init__(name, opts)
         place = args.place
-        key = aws.kms.Key(
-            f"{name}-key",
-            region=place.region,
+        key = _key(
+            self,
+            name,
+            place,
             description=f"{place.settings.name}: seals backup secrets",
-            policy=document([account_statement(place)]),
+            alias=place.names.seal_alias(place.site),
+            statements=[account_statement(place)],
+            role=ObjectRole.SEAL_KEY,
             multi_region=True,
-            enable_key_rotation=True,
-            deletion_window_in_days=KEPT_DAYS if place.keep else GOING_DAYS,
-            tags=place.tags(ObjectRole.SEAL_KEY),
-            opts=self.child(),
-        )
-        aws.kms.Alias(
-            f"{name}-alias",
-            region=place.region,
-            name=place.names.seal_alias(place.site),
-            target_key_id=key.key_id,
-            opts=self.child(),
         )
         self.arn = key.arn
         self.key_id = key.key_id

@@ -8,6 +8,7 @@ config/<site>/environment.json               captured GetEnvironment of that sit
 backups/<site>/<epoch>/<backup id>/...       one backup; its manifest.json is written last
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from contract.sites import Site
@@ -60,3 +61,24 @@ def backup_prefix(site: Site, epoch: int, identifier: str) -> str:
 
 def manifest(site: Site, epoch: int, identifier: str) -> str:
     return backup_prefix(site, epoch, identifier) + MANIFEST
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlace:
+    """Where a backup lies; whether it is complete is another question."""
+
+    site: Site
+    epoch: int
+    backup_id: str
+
+    @property
+    def prefix(self) -> str:
+        return backup_prefix(self.site, self.epoch, self.backup_id)
+
+    @property
+    def manifest_key(self) -> str:
+        return manifest(self.site, self.epoch, self.backup_id)
+
+    @property
+    def at(self) -> datetime:
+        return backup_time(self.backup_id)

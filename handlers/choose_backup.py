@@ -4,11 +4,11 @@ import logging
 import time
 from typing import Any
 
+from contract.keys import BackupPlace
 from contract.machines import MAX_REFUSED_BACKUPS
 from contract.manifest import Manifest
 from contract.state import Step
 from handlers.adapters import backups, timeline
-from handlers.adapters.backups import BackupPlace
 from handlers.adapters.objects import Bucket
 from handlers.core.errors import NoBackupError
 from handlers.runtime import Event, Runtime, entry, required, site_in

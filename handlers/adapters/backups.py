@@ -7,33 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contract import keys
+from contract.keys import BackupPlace
 from contract.manifest import BackupObject, Manifest, ObjectSet
 from contract.sites import Site
 from handlers.adapters.objects import Bucket
 
 NEEDED_TO_RESUME = frozenset({ObjectSet.RESUME, ObjectSet.ORACLE})
 THREADS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class BackupPlace:
-    """Where a backup lies; whether it is complete is another question."""
-
-    site: Site
-    epoch: int
-    backup_id: str
-
-    @property
-    def prefix(self) -> str:
-        return keys.backup_prefix(self.site, self.epoch, self.backup_id)
-
-    @property
-    def manifest_key(self) -> str:
-        return keys.manifest(self.site, self.epoch, self.backup_id)
-
-    @property
-    def at(self) -> datetime:
-        return keys.backup_time(self.backup_id)
 
 
 def newest_first(
