@@ -54,9 +54,14 @@ def site_backups(site: Site) -> str:
     return f"{BACKUPS}{site}/"
 
 
+def epoch_backups(site: Site, epoch: int) -> str:
+    """Prefix of the backups of one epoch; padded so that a listing is in order."""
+    return f"{site_backups(site)}{epoch:08d}/"
+
+
 def backup_prefix(site: Site, epoch: int, identifier: str) -> str:
-    """Prefix of one backup; epochs are padded so that a listing is in order."""
-    return f"{site_backups(site)}{epoch:08d}/{identifier}/"
+    """Prefix of one backup."""
+    return f"{epoch_backups(site, epoch)}{identifier}/"
 
 
 def manifest(site: Site, epoch: int, identifier: str) -> str:

@@ -13,12 +13,19 @@ from typing import Any
 
 from contract.sites import Site
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class BackupKind(StrEnum):
     BASE = "base"
     INCREMENTAL = "incremental"
+
+
+class RowFormat(StrEnum):
+    """How the rows of an object are written: PostgreSQL's two forms of COPY."""
+
+    TEXT = "text"
+    BINARY = "binary"
 
 
 class ObjectSet(StrEnum):
@@ -29,9 +36,11 @@ class ObjectSet(StrEnum):
     HISTORY = "history"
     """The other rows of a base: phase 2."""
     CHANGES = "changes"
-    """The other rows of an incremental, inserts and updates."""
+    """The other rows of an incremental: whole runs that changed, and what ledgers gained."""
     DELETIONS = "deletions"
-    """Keys that an incremental deletes."""
+    """`deletions.bin`: what an incremental takes away, and which runs it changed."""
+    STATE = "state"
+    """`state.bin`: what the next incremental compares the database with."""
     ORACLE = "oracle"
     """`oracle.json`: what each DAG was about to do, see `DagOracle`."""
     CODE = "code"
@@ -50,6 +59,8 @@ class BackupObject:
         size: bytes as stored.
         sha256: hex digest of the bytes as stored.
         columns: in the order of the COPY stream.
+        types: the source's type of each column, as `format_type` writes it.
+        format: which form of COPY the rows have.
         compression: `zstd`, `gzip` or `none`.
     """
 
@@ -60,6 +71,8 @@ class BackupObject:
     size: int
     sha256: str
     columns: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    format: RowFormat = RowFormat.TEXT
     compression: str = "none"
 
 
@@ -82,13 +95,22 @@ class Manifest:
 
     Args:
         snapshot_at: the database's clock when the snapshot was taken, ISO 8601, UTC.
-        snapshot: `pg_current_snapshot()` of it.
-        system_identifier: of the PostgreSQL cluster.
+        snapshot: `pg_current_snapshot()` of it: `xmin:xmax:xids in progress`.
+        system_identifier: of the PostgreSQL cluster; empty where the role may not see it.
+        timeline: of the PostgreSQL cluster, likewise.
         alembic_heads: by version table (`alembic_version`, `alembic_version_fab`).
         seal: `{key_id, ciphertext}`: the data key, base64, sealed by the key service.
         counts: rows by table over all sets of this backup.
         excluded: table -> why it is left out.
         unreadable: ciphertext rows that the source's own Fernet key could not open.
+        base_id: of an incremental, the base that its chain starts from.
+        parent_id: of an incremental, the backup whose snapshot it goes on from.
+        reason: why this is a base, or what an incremental found.
+        deleted: table -> rows that went since the parent, at least.
+        before: table -> rows that the parent had.
+        purged: of the deleted ones, those that a purge took on purpose.
+        suspects: backup id -> what was deleted before it, since the last base, that a restore
+            should not repeat without a person's word.
     """
 
     backup_id: str
@@ -110,6 +132,13 @@ class Manifest:
     excluded: dict[str, str] = field(default_factory=dict)
     unreadable: list[dict[str, str]] = field(default_factory=list)
     base_id: str = ""
+    parent_id: str = ""
+    reason: str = ""
+    timeline: str = ""
+    deleted: dict[str, int] = field(default_factory=dict)
+    before: dict[str, int] = field(default_factory=dict)
+    purged: dict[str, int] = field(default_factory=dict)
+    suspects: dict[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
     signature: str = ""
 
@@ -139,7 +168,14 @@ class Manifest:
                     f"this version reads {FORMAT_VERSION}"
                 )
             objects = [
-                BackupObject(**{**item, "set": ObjectSet(item["set"])}) for item in raw["objects"]
+                BackupObject(
+                    **{
+                        **item,
+                        "set": ObjectSet(item["set"]),
+                        "format": RowFormat(item["format"]),
+                    }
+                )
+                for item in raw["objects"]
             ]
             return cls(
                 **{

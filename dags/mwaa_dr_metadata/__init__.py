@@ -21,7 +21,7 @@ from mwaa_dr_metadata.errors import (
     SealUnavailableError,
     TargetRefusedError,
 )
-from mwaa_dr_metadata.export import export_backup
+from mwaa_dr_metadata.export import ExportOptions, export_backup
 from mwaa_dr_metadata.model import (
     BackupCheck,
     BackupIdentity,
@@ -54,6 +54,7 @@ __all__ = [
     "DagCounts",
     "DatabaseSettingsError",
     "Difference",
+    "ExportOptions",
     "FileSealer",
     "FileStorage",
     "ImportOptions",

@@ -1,11 +1,13 @@
 """The catalogue of backups: what there is, and whether it is whole."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from contract import keys
-from contract.manifest import BackupObject, DagOracle, Manifest, ObjectSet
+from contract.manifest import BackupKind, BackupObject, DagOracle, Manifest, ObjectSet
 from contract.sites import Site
 from mwaa_dr_metadata import oracle
 from mwaa_dr_metadata.errors import BackupRefusedError
@@ -13,6 +15,8 @@ from mwaa_dr_metadata.model import BackupCheck, BackupInfo, Progress, ProgressCa
 from mwaa_dr_metadata.sealing import Sealer, context_of
 from mwaa_dr_metadata.storage import Storage, get
 from mwaa_dr_metadata.streams import DecryptingReader
+
+logger = logging.getLogger(__name__)
 
 
 def list_backups(storage: Storage, site: Site | None = None) -> list[BackupInfo]:
@@ -81,6 +85,15 @@ class Backup:
             raise BackupRefusedError(f"{item.key} is missing") from error
         return DecryptingReader(chunks, self.data_key, item.key, item.compression)
 
+    def whole(self, item: BackupObject) -> bytes:
+        """All rows of a small object. Raises BackupRefusedError if it is not what was written."""
+        reader = self.rows(item)
+        data = bytearray()
+        while piece := reader.read():
+            data += piece
+        check_read(item, reader)
+        return bytes(data)
+
     def check_sizes(self, items: Iterable[BackupObject]) -> None:
         """Raises BackupRefusedError unless all of them are there, in the size that was written."""
         sizes = dict(self.storage.list(self.prefix))
@@ -93,7 +106,7 @@ class Backup:
 
     def check_bytes(self, item: BackupObject) -> None:
         """Raises BackupRefusedError unless the object holds what was written."""
-        if item.table:
+        if item.columns:
             reader = self.rows(item)
             reader.drain()
             check_read(item, reader)
@@ -119,7 +132,6 @@ def check_read(item: BackupObject, reader: DecryptingReader) -> None:
     for what, expected, found in (
         ("bytes", item.size, reader.size),
         ("sha256", item.sha256, reader.sha256),
-        ("rows", item.rows, reader.rows),
     ):
         if expected != found:
             raise BackupRefusedError(
@@ -143,6 +155,74 @@ def open_backup(storage: Storage, sealer: Sealer, manifest_key: str) -> Backup:
     if not manifest.is_signed_by(data_key):
         raise BackupRefusedError(f"{manifest_key} was altered: its signature does not fit")
     return Backup(storage, manifest_key, manifest, data_key)
+
+
+def open_chain(storage: Storage, sealer: Sealer, manifest_key: str) -> list[Backup]:
+    """A backup and those it rests on, newest first, a base last.
+
+    Raises:
+        BackupRefusedError: one of them is missing, altered, or not the one that is needed.
+        SealUnavailableError: the key service refused or did not answer.
+    """
+    chain = [open_backup(storage, sealer, manifest_key)]
+    while chain[-1].manifest.kind is BackupKind.INCREMENTAL:
+        chain.append(_parent(chain[-1], sealer))
+    return chain
+
+
+def _parent(child: Backup, sealer: Sealer) -> Backup:
+    manifest = child.manifest
+    key = keys.manifest(manifest.site, manifest.epoch, manifest.parent_id)
+    try:
+        return open_backup(child.storage, sealer, key)
+    except BackupRefusedError as error:
+        raise BackupRefusedError(
+            f"{child.manifest_key} goes on from {manifest.parent_id}, which cannot be used: {error}"
+        ) from error
+
+
+def chain_since(
+    storage: Storage, sealer: Sealer, manifest_key: str, snapshot: tuple[str, str]
+) -> list[Backup] | None:
+    """The backups that lead from a snapshot to this backup, oldest first; None if none do.
+
+    A base knows its parent too, so a standby can follow across it.
+
+    Args:
+        snapshot: (system identifier, snapshot) that a target holds.
+    """
+    chain = [open_backup(storage, sealer, manifest_key)]
+    while (chain[-1].manifest.system_identifier, chain[-1].manifest.snapshot) != snapshot:
+        if not chain[-1].manifest.parent_id:
+            return None
+        try:
+            chain.append(_parent(chain[-1], sealer))
+        except BackupRefusedError:
+            return None
+    return chain[-2::-1]
+
+
+def newest(
+    storage: Storage, sealer: Sealer, site: Site, epoch: int, within: timedelta
+) -> Backup | None:
+    """The backup that an export of this site and epoch goes on from; None if none can be used.
+
+    Args:
+        within: how far back to look; an older one would be replaced by a base anyway.
+    """
+    since = keys.backup_id(datetime.now(UTC) - within)
+    folder = keys.epoch_backups(site, epoch)
+    found = {
+        key
+        for key, _ in storage.list(folder, after=folder + since)
+        if key.endswith("/" + keys.MANIFEST)
+    }
+    for key in sorted(found, reverse=True):
+        try:
+            return open_backup(storage, sealer, key)
+        except BackupRefusedError as error:
+            logger.warning("an export cannot go on from %s: %s", key, error)
+    return None
 
 
 def load_oracle(storage: Storage, sealer: Sealer, manifest_key: str) -> list[DagOracle]:

@@ -23,3 +23,7 @@ class SealUnavailableError(MetadataError):
 
 class DatabaseSettingsError(MetadataError):
     """The environment does not say how to reach the metadata database."""
+
+
+class MassDeleteError(BackupRefusedError):
+    """The source lost so many rows at once that somebody should say whether that was meant."""

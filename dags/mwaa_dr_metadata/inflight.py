@@ -20,6 +20,9 @@ UNFINISHED_RUNS = ("queued", "running")
 
 RUN_FAILED = TASK_FAILED = "failed"
 
+PARKED_COLUMNS = {"task_instance": ("trigger_id",)}
+"""Columns that mean something only while a task is unfinished."""
+
 BEGUN = (
     f"({{s}}.state <> {literal(DUE)} AND {{s}}.state NOT IN ({listed(FINISHED_TASKS, literal)}))"
 )

@@ -1,4 +1,4 @@
-"""Merges staged tables into the target, one statement or two per table, and checks the result."""
+"""Merges staged tables into the target, one statement or two per table."""
 
 # ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mwaa_dr_metadata.errors import ImportVerificationError, TargetRefusedError
-from mwaa_dr_metadata.model import TableCheck
 from mwaa_dr_metadata.plan import Plan
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import guards
@@ -16,13 +15,17 @@ from mwaa_dr_metadata.staging import MINE, ORDER, Staged
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How runs are merged.
+    """How rows are merged.
 
     Args:
         replace: a run that exists is replaced with all that hangs on it; otherwise left alone.
+        follow: what the source lost is lost here too.
+        verify: read back the contents of what was written; otherwise the rows are counted.
     """
 
-    replace: bool
+    replace: bool = False
+    follow: bool = False
+    verify: bool = False
 
 
 def create_mine(session: Session) -> None:
@@ -48,8 +51,8 @@ def heal_sequences(session: Session, plan: Plan) -> None:
             )
 
 
-def merge(session: Session, staged: Staged, mode: Mode) -> None:
-    """Put the staged rows where they belong.
+def merge(session: Session, staged: Staged, mode: Mode) -> int:
+    """Put the staged rows where they belong; return how many were written.
 
     Raises:
         ImportVerificationError: rows refer to something that is not in the target.
@@ -58,7 +61,7 @@ def merge(session: Session, staged: Staged, mode: Mode) -> None:
     lost = staged.unresolved(session)
     if lost:
         raise ImportVerificationError(lost)
-    _MERGES[staged.table.rule.merge](session, staged, mode)
+    return _MERGES[staged.table.rule.merge](session, staged, mode)
 
 
 def _insert(staged: Staged, select: str, order: str = ORDER) -> str:
@@ -78,13 +81,13 @@ def _insert(staged: Staged, select: str, order: str = ORDER) -> str:
     )
 
 
-def _upsert(session: Session, staged: Staged, _mode: Mode) -> None:
+def _upsert(session: Session, staged: Staged, mode: Mode) -> int:
     rule, key = staged.table.rule, staged.table.rule.key
     if not any(set(unique) == set(key) for unique in staged.table.table.unique):
         raise TargetRefusedError(
             f"the target's table {staged.table.name} has no unique index on {', '.join(key)}"
         )
-    update = _updated(staged)
+    update = updated(staged)
     action = (
         "UPDATE SET " + ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in update)
         if update
@@ -93,33 +96,45 @@ def _upsert(session: Session, staged: Staged, _mode: Mode) -> None:
     # One order in every import, so that two writers of the same rows do not deadlock.
     order = ", ".join(f"s.{quote(name)}" for name in key if name in staged.columns) or ORDER
     insert = _insert(staged, staged.final(f"s.{ORDER}"), order)
-    session.execute(f"{insert} ON CONFLICT ({listed(rule.key)}) DO {action}")
+    written = session.execute(f"{insert} ON CONFLICT ({listed(rule.key)}) DO {action}")
+    if mode.follow and rule.follows:
+        _delete_others(session, staged)
+    return written
 
 
-def _updated(staged: Staged) -> list[str]:
+def updated(staged: Staged) -> list[str]:
+    """Columns that a merge changes in a row that is there."""
     update = staged.table.rule.update
     key = staged.table.rule.key
     return [name for name in staged.targets if name not in key] if update is None else list(update)
 
 
-def _mirror(session: Session, staged: Staged, mode: Mode) -> None:
-    _upsert(session, staged, mode)
+def _mirror(session: Session, staged: Staged, mode: Mode) -> int:
+    written = _upsert(session, staged, mode)
+    _delete_others(session, staged)
+    return written
+
+
+def _delete_others(session: Session, staged: Staged) -> None:
     rule = staged.table.rule
     session.execute(
         f"DELETE FROM {quote(staged.table.name)} t WHERE {' AND '.join(guards(rule))} "
-        f"AND NOT EXISTS (SELECT FROM ({staged.final()}) f WHERE {_same_key(staged)})"
+        f"AND NOT EXISTS (SELECT FROM ({staged.final()}) f WHERE {same_key(staged)})"
     )
 
 
-def _ledger(session: Session, staged: Staged, _mode: Mode) -> None:
-    digest = _digest(staged, "f", staged.targets)
-    present = _digest(staged, "t", staged.targets)
-    session.execute(
+def _ledger(session: Session, staged: Staged, _mode: Mode) -> int:
+    table = quote(staged.table.name)
+    if not session.rows(f"SELECT 1 FROM {table} t WHERE {near(staged)} LIMIT 1"):
+        return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
+    new = digest(staged, "f", staged.targets)
+    present = digest(staged, "t", staged.targets)
+    return session.execute(
         f"""
-        WITH f AS (SELECT f.*, {digest} AS d FROM ({staged.final(f"s.{ORDER}")}) f),
+        WITH f AS (SELECT f.*, {new} AS d FROM ({staged.final(f"s.{ORDER}")}) f),
         n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
         t AS (SELECT {present} AS d, count(*) AS c FROM {quote(staged.table.name)} t
-              WHERE {_near(staged)} GROUP BY 1)
+              WHERE {near(staged)} GROUP BY 1)
         INSERT INTO {quote(staged.table.name)} ({listed(staged.targets)})
         SELECT {listed(staged.targets, lambda name: f"n.{quote(name)}")}
         FROM n LEFT JOIN t ON t.d = n.d WHERE n.nth > coalesce(t.c, 0) ORDER BY n.{ORDER}
@@ -127,7 +142,7 @@ def _ledger(session: Session, staged: Staged, _mode: Mode) -> None:
     )
 
 
-def _near(staged: Staged) -> str:
+def near(staged: Staged) -> str:
     """Which rows of a ledger may be among the staged ones."""
     time = quote(staged.table.rule.time)
     return (
@@ -136,30 +151,31 @@ def _near(staged: Staged) -> str:
     )
 
 
-def _run(session: Session, staged: Staged, mode: Mode) -> None:
+def _run(session: Session, staged: Staged, mode: Mode) -> int:
     if mode.replace:
         # What hangs on a run goes with it by ON DELETE CASCADE.
-        session.execute(f"DELETE FROM dag_run t USING {staged.name} f WHERE {_same_key(staged)}")
+        session.execute(f"DELETE FROM dag_run t USING {staged.name} f WHERE {same_key(staged)}")
     insert = _insert(staged, staged.final(f"s.{ORDER}"))
     # Only runs that this very statement inserted get children: no race with a live scheduler.
-    session.execute(
+    written = session.execute(
         f"WITH i AS ({insert} ON CONFLICT DO NOTHING RETURNING id, dag_id, run_id) "
         f"INSERT INTO {MINE} SELECT id, dag_id, run_id FROM i"
     )
     session.execute(f"ANALYZE {MINE}")
+    return written
 
 
-def _of_run(session: Session, staged: Staged, _mode: Mode) -> None:
-    session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
+def _of_run(session: Session, staged: Staged, _mode: Mode) -> int:
+    return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
 
 
-def _template(session: Session, staged: Staged, _mode: Mode) -> None:
+def _template(session: Session, staged: Staged, _mode: Mode) -> int:
     """Below the ids that are there: Airflow gives new runs the template with the highest id, and
     takes the lowest for runs of before there were any."""
     others = [name for name in staged.targets if name != "id"]
     key = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in staged.table.rule.key)
     name = quote(staged.table.name)
-    session.execute(
+    return session.execute(
         f"""
         INSERT INTO {name} (id, {listed(others)})
         SELECT (SELECT least(min(id), 1) FROM {name})
@@ -171,11 +187,12 @@ def _template(session: Session, staged: Staged, _mode: Mode) -> None:
     )
 
 
-def _parked(_session: Session, _staged: Staged, _mode: Mode) -> None:
-    """Nothing: promotion writes it."""
+def _parked(_session: Session, _staged: Staged, _mode: Mode) -> int:
+    """Promotion writes it."""
+    return 0
 
 
-_MERGES: dict[Merge, Callable[[Session, Staged, Mode], None]] = {
+_MERGES: dict[Merge, Callable[[Session, Staged, Mode], int]] = {
     Merge.UPSERT: _upsert,
     Merge.MIRROR: _mirror,
     Merge.LEDGER: _ledger,
@@ -186,81 +203,12 @@ _MERGES: dict[Merge, Callable[[Session, Staged, Mode], None]] = {
 }
 
 
-def check(session: Session, staged: Staged, part: str) -> TableCheck:
-    """Read back what the target holds for the staged rows: counts, and a digest of the contents.
-
-    An audit against loss, not against an attacker: the digest is a sum of 64 bit hashes.
-    """
-    table, rule = quote(staged.table.name), staged.table.rule
-    if rule.merge is Merge.PARKED:
-        return TableCheck(staged.table.name, part, 0, 0, matched=True, skipped=staged.rows)
-    if rule.merge is Merge.LEDGER:
-        expected, present = _ledger_counts(session, staged)
-        return TableCheck(staged.table.name, part, expected, present, expected == present)
-    columns = [name for name in staged.targets if name != "id"]
-    if rule.merge in (Merge.UPSERT, Merge.MIRROR):
-        columns = [*rule.key, *_updated(staged)]
-    elif rule.merge is Merge.TEMPLATE:
-        columns = list(rule.key)
-    final = f"({staged.final()}) f"
-    if rule.merge is Merge.RUN:
-        final += f" JOIN {MINE} m USING (dag_id, run_id)"
-    if rule.merge in (Merge.RUN, Merge.OF_RUN):
-        source = _rows_of_mine(staged)
-    else:
-        source = f"{table} t WHERE EXISTS (SELECT FROM {final} WHERE {_same_key(staged)})"
-    expected, wanted = session.row(_summary(staged, "f", columns, final))
-    present, found = session.row(_summary(staged, "t", columns, source))
-    return TableCheck(
-        staged.table.name,
-        part,
-        expected,
-        present,
-        matched=(expected, wanted) == (present, found),
-        skipped=staged.rows - expected,
-        extra=_extra(session, staged),
-    )
-
-
-def _rows_of_mine(staged: Staged) -> str:
-    table = quote(staged.table.name)
-    if staged.table.rule.merge is Merge.RUN:
-        return f"{table} t JOIN {MINE} m ON m.id = t.id"
-    if staged.table.has("dag_id", "run_id"):
-        return f"{table} t JOIN {MINE} m ON m.dag_id = t.dag_id AND m.run_id = t.run_id"
-    return f"{table} t JOIN {MINE} m ON m.id = t.dag_run_id"
-
-
-def _ledger_counts(session: Session, staged: Staged) -> tuple[int, int]:
-    return session.row(
-        f"""
-        WITH f AS (SELECT {_digest(staged, "f", staged.targets)} AS d, count(*) AS c
-                   FROM ({staged.final()}) f GROUP BY 1),
-        t AS (SELECT {_digest(staged, "t", staged.targets)} AS d, count(*) AS c
-              FROM {quote(staged.table.name)} t
-              WHERE {_near(staged)} GROUP BY 1)
-        SELECT coalesce(sum(f.c), 0)::bigint, coalesce(sum(least(f.c, coalesce(t.c, 0))), 0)::bigint
-        FROM f LEFT JOIN t ON t.d = f.d
-        """
-    )
-
-
-def _extra(session: Session, staged: Staged) -> int:
-    rule = staged.table.rule
-    if rule.merge is not Merge.UPSERT or rule.update == ():
-        return 0
-    conditions = " AND ".join([*guards(rule), "TRUE"])
-    return session.value(
-        f"SELECT count(*) FROM {quote(staged.table.name)} t WHERE {conditions} AND NOT EXISTS"
-        f" (SELECT FROM ({staged.final()}) f WHERE {_same_key(staged)})"
-    )
-
-
-def _same_key(staged: Staged) -> str:
+def same_key(staged: Staged) -> str:
+    """A condition: the target's row `t` and the row `f` have one natural key."""
     return " AND ".join(f"t.{quote(name)} = f.{quote(name)}" for name in staged.table.rule.key)
 
 
-def _row(staged: Staged, alias: str, columns: list[str]) -> str:
+def as_text(staged: Staged, alias: str, columns: list[str]) -> str:
     """A row as text: NULL and '' differ in it; binary values enter by their hash."""
     values = [
         f"md5({alias}.{quote(name)})"
@@ -271,10 +219,6 @@ def _row(staged: Staged, alias: str, columns: list[str]) -> str:
     return f"ROW({', '.join(values)})::text"
 
 
-def _digest(staged: Staged, alias: str, columns: list[str]) -> str:
-    return f"md5({_row(staged, alias, columns)})"
-
-
-def _summary(staged: Staged, alias: str, columns: list[str], source: str) -> str:
-    row = _row(staged, alias, columns)
-    return f"SELECT count(*), coalesce(sum(hashtextextended({row}, 0)), 0) FROM {source}"
+def digest(staged: Staged, alias: str, columns: list[str]) -> str:
+    """SQL for a hash of the row `alias`."""
+    return f"md5({as_text(staged, alias, columns)})"

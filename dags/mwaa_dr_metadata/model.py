@@ -56,11 +56,26 @@ class Phase(StrEnum):
     ALL = "all"
 
 
+class ImportMode(StrEnum):
+    """What an import may do to rows that the target has already."""
+
+    RESTORE = "restore"
+    """Into an environment that is to take over: history fills up, runs that exist stay."""
+    FOLLOW = "follow"
+    """Into a standby: after it, the target holds what the source held, nothing more."""
+    RECONCILE = "reconcile"
+    """Back into an old owner: the backup wins, runs of the target alone stay and are listed."""
+    BULK = "bulk"
+    """Into an environment that nobody uses yet: indexes and keys are rebuilt, tables are locked."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
     """What to restore and what must hold before the first write.
 
     Args:
+        mode: what may happen to rows that are there.
+        workers: connections that write history at once.
         in_flight: the rule that a later `unpark` will apply; the import itself always writes
             unfinished work in its interrupted form (see `inflight`).
         expected_installation: refuse another installation's backup; empty accepts any.
@@ -70,15 +85,19 @@ class ImportOptions:
             An owner's live environment is never overwritten; its history may be filled up.
         allow_version_mismatch: accept another Airflow version with the same schema heads.
         allow_unencrypted: let secrets become clear text in a target that has no Fernet key.
+        allow_mass_delete: accept that a large part of the rows went since an earlier backup.
     """
 
     phase: Phase = Phase.RESUME
+    mode: ImportMode = ImportMode.RESTORE
+    workers: int = 2
     in_flight: InFlightRule = InFlightRule.FAIL
     expected_installation: str = ""
     airflow_version: str = ""
     owner_check: Callable[[], bool] | None = None
     allow_version_mismatch: bool = False
     allow_unencrypted: bool = False
+    allow_mass_delete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +197,15 @@ class ImportReport:
         not_carried: table -> why its rows could not be restored here.
         unreadable: from the manifest: secrets that the source itself could not open.
         schedule: scheduling columns that differ from the oracle right after the merge.
+        kept: of a reconciliation, runs that only the target has; `{dag_id, run_id, state}` each.
+        removed: of a standby that follows, runs that went; how many.
+        applied: the backups that were written, newest first.
         seconds: wall clock.
     """
 
     backup: str
     phase: Phase
+    mode: ImportMode
     snapshot_at: str
     tables: list[TableCheck]
     interrupted: list[InterruptedRun]
@@ -191,6 +214,9 @@ class ImportReport:
     not_carried: dict[str, str]
     unreadable: list[dict[str, str]]
     schedule: list[Difference]
+    kept: list[dict[str, str]]
+    removed: int
+    applied: list[str]
     seconds: float
 
     @property

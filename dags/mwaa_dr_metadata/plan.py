@@ -1,13 +1,15 @@
 """Fits the rules to a live catalogue, and puts the tables in an order that foreign keys allow."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
+from contract.manifest import RowFormat
 from mwaa_dr_metadata.catalogue import Catalogue, Column, Table
 from mwaa_dr_metadata.rules import (
     EXCLUDED,
     IDENTITY,
+    IDENTITY_TYPES,
     RENAMED_COLUMNS,
     RENAMED_TABLES,
     RULES,
@@ -51,16 +53,31 @@ class PlannedTable:
         return self.table.name
 
     @property
-    def carried(self) -> list[str]:
-        """Column names of an object of this table, in order."""
-        return [
-            *(column.name for column in self.columns),
-            *(
-                reference_column(ref, part)
+    def carried(self) -> dict[str, str]:
+        """Columns of an object of this table in order, with their types."""
+        return {
+            **{column.name: column.type for column in self.columns},
+            **{
+                name: IDENTITY_TYPES.get(part, "text")
                 for ref in self.rule.refs
-                for part in self.identity[ref.parent]
-            ),
-        ]
+                for part, name in self.reference(ref).items()
+                if REF_SEPARATOR in name
+            },
+        }
+
+    def reference(self, ref: Ref) -> dict[str, str]:
+        """Part of the parent's identity -> the column of an object that holds it."""
+        return {
+            part: part
+            if ref.parent == "dag_run" and self.has(part)
+            else reference_column(ref, part)
+            for part in self.identity[ref.parent]
+        }
+
+    @property
+    def format(self) -> RowFormat:
+        """Rows with ciphertext are rewritten on the way, which needs text."""
+        return RowFormat.TEXT if self.rule.sealed else RowFormat.BINARY
 
     def has(self, *columns: str) -> bool:
         return all(column in self.table.columns for column in columns)
@@ -88,10 +105,19 @@ class Plan:
         return self.tables.get(old_name) or self.tables.get(renamed(old_name, RENAMED_TABLES))
 
 
-def make_plan(catalogue: Catalogue) -> Plan:
-    """Which rules apply here, under which names."""
+UNWANTED = "switched off in the settings"
+
+
+def make_plan(catalogue: Catalogue, without: Collection[str] = ()) -> Plan:
+    """Which rules apply here, under which names.
+
+    Args:
+        without: tables that are left out though there is a rule.
+    """
     tables: dict[str, PlannedTable] = {}
     for rule in RULES:
+        if rule.name in without:
+            continue
         new = renamed(rule.name, RENAMED_TABLES)
         if rule.name in catalogue.tables:
             tables[rule.name] = _planned(rule, catalogue.tables[rule.name], {}, {})
@@ -103,7 +129,7 @@ def make_plan(catalogue: Catalogue) -> Plan:
     return Plan(
         tables={name: tables[name] for name in in_order(graph)},
         excluded={
-            name: excluded.get(name, NO_RULE)
+            name: UNWANTED if name in without else excluded.get(name, NO_RULE)
             for name in sorted(catalogue.tables)
             if name not in tables and not name.startswith("alembic_version")
         },

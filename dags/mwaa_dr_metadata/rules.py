@@ -94,6 +94,7 @@ class TableRule:
             Equal rows have equal times.
         keep_id: export the serial id, because other rows of the backup refer to it.
         slice: export in slices of `time`, newest first.
+        follows: a standby loses the rows that the source lost.
     """
 
     name: str
@@ -110,6 +111,7 @@ class TableRule:
     time: str = ""
     keep_id: bool = False
     slice: bool = False
+    follows: bool = False
 
 
 def _of_run(name: str, *refs: Ref, nulls: tuple[str, ...] = ()) -> TableRule:
@@ -141,7 +143,12 @@ _LOCAL_DAG = {
 RULES: tuple[TableRule, ...] = (
     TableRule("log_template", Merge.TEMPLATE, key=("filename", "elasticsearch_id"), keep_id=True),
     TableRule(
-        "variable", Merge.UPSERT, key=("key",), own="key", sealed=(Sealed("val", "is_encrypted"),)
+        "variable",
+        Merge.UPSERT,
+        key=("key",),
+        own="key",
+        sealed=(Sealed("val", "is_encrypted"),),
+        follows=True,
     ),
     TableRule(
         "connection",
@@ -149,8 +156,9 @@ RULES: tuple[TableRule, ...] = (
         key=("conn_id",),
         own="conn_id",
         sealed=(Sealed("password", "is_encrypted"), Sealed("extra", "is_extra_encrypted")),
+        follows=True,
     ),
-    TableRule("slot_pool", Merge.UPSERT, key=("pool",), own="pool"),
+    TableRule("slot_pool", Merge.UPSERT, key=("pool",), own="pool", follows=True),
     TableRule(
         "dag",
         Merge.UPSERT,

@@ -2,13 +2,13 @@
 
 # ruff: noqa: S608 - identifiers come from the catalogue and are quoted; values are numbers
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from contract.manifest import ObjectSet
-from mwaa_dr_metadata.inflight import FINISHED_TASKS, UNFINISHED_RUNS
-from mwaa_dr_metadata.plan import Plan, PlannedTable, reference_column
+from mwaa_dr_metadata.inflight import FINISHED_TASKS, PARKED_COLUMNS, UNFINISHED_RUNS
+from mwaa_dr_metadata.plan import REF_SEPARATOR, Plan, PlannedTable
 from mwaa_dr_metadata.rules import OWN_PREFIX, Merge, TableRule, Where
 from mwaa_dr_metadata.session import Session, listed, literal, quote
 
@@ -19,10 +19,11 @@ SLICE_ROWS = 250_000
 """Rows of a slice of a table without runs, such as the audit log."""
 
 RESUME = "resume"
-SHARED = "history/0"
-RUNS = "history/1"
-SLICES = "history/2"
-"""Parts are imported in the order of their names: what runs refer to, runs, the audit log."""
+HISTORY = "history"
+CHANGES = "changes"
+SHARED, RUNS, SLICES = "0", "1", "2"
+"""First digit of a part's folder; parts are imported in the order of their names: what runs refer
+to, runs, the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def not_ours(columns: Iterable[str], alias: str = "t") -> list[str]:
     ]
 
 
+def ours(column: str, alias: str = "t") -> str:
+    """A condition that finds only rows of recovery DAGs."""
+    return f"left({alias}.{quote(column)}, {len(OWN_PREFIX)}) = {literal(OWN_PREFIX)}"
+
+
 def guards(rule: TableRule, alias: str = "t") -> list[str]:
     """Conditions that leave out every row that belongs to the site itself."""
     return not_ours([*rule.dag, *([rule.own] if rule.own else [])], alias)
@@ -72,7 +78,7 @@ def resume_runs(session: Session, plan: Plan, horizon: timedelta) -> list[int]:
         f"""
         SELECT id FROM dag_run r WHERE state IN ({listed(UNFINISHED_RUNS, literal)}) AND {ours}
         UNION SELECT r.id FROM task_instance t JOIN dag_run r USING (dag_id, run_id)
-              WHERE t.state NOT IN ({listed(FINISHED_TASKS, literal)}) AND {ours}
+              WHERE t.state = ANY(%s) AND {ours}
         UNION (SELECT DISTINCT ON (r.dag_id, r.run_type) r.id FROM dag_run r WHERE {ours}
                ORDER BY r.dag_id, r.run_type, {last})
         UNION (SELECT DISTINCT ON (r.dag_id) r.id FROM dag_run r
@@ -80,22 +86,36 @@ def resume_runs(session: Session, plan: Plan, horizon: timedelta) -> list[int]:
         UNION SELECT r.id FROM dag_run r WHERE {ours} AND coalesce(r.end_date, r.start_date)
               >= now() - %s * interval '1 second'
         """,  # now() is the transaction's start: the snapshot's time
-        [horizon.total_seconds()],
+        [_unfinished_states(session), horizon.total_seconds()],
     )
     return sorted(row[0] for row in rows)
 
 
-def history_runs(session: Session, plan: Plan, resume: Sequence[int]) -> list[tuple[int, int]]:
-    """(id, task instances) of all other runs, newest first."""
-    return session.rows(
-        f"""
-        SELECT r.id, count(t.dag_id) FROM dag_run r
-        LEFT JOIN task_instance t ON t.dag_id = r.dag_id AND t.run_id = r.run_id
-        WHERE {" AND ".join(not_ours(["dag_id"], "r"))}
-          AND NOT EXISTS (SELECT FROM unnest({_ids(resume)}) x(id) WHERE x.id = r.id)
-        GROUP BY r.id ORDER BY r.{quote(plan.run_date)} DESC NULLS LAST, r.id DESC
+def _unfinished_states(session: Session) -> list[str]:
+    """Those that occur, whatever states a later Airflow invents: the index is asked for one state
+    after the other, and a list of states lets it find their few tasks among millions."""
+    rows = session.rows(
+        """
+        WITH RECURSIVE found AS (
+            (SELECT state FROM task_instance WHERE state IS NOT NULL ORDER BY state LIMIT 1)
+            UNION ALL
+            SELECT (SELECT t.state FROM task_instance t WHERE t.state > f.state
+                    ORDER BY t.state LIMIT 1) FROM found f WHERE f.state IS NOT NULL)
+        SELECT state FROM found WHERE state IS NOT NULL
         """
     )
+    return [state for (state,) in rows if state not in FINISHED_TASKS]
+
+
+def newest_first(session: Session, plan: Plan) -> list[int]:
+    """Ids of all business runs."""
+    return [
+        identifier
+        for (identifier,) in session.rows(
+            f"SELECT r.id FROM dag_run r WHERE {' AND '.join(not_ours(['dag_id'], 'r'))} "
+            f"ORDER BY r.{quote(plan.run_date)} DESC NULLS LAST, r.id DESC"
+        )
+    ]
 
 
 def parts_of(
@@ -113,90 +133,127 @@ def parts_of(
     return parts
 
 
-def slices_of(column: str, bounds: Sequence[str]) -> list[str]:
-    """Conditions that cut a table at `bounds` (newest first) into slices, NULL in the last.
+def slices_of(units: Iterable[tuple[str, int]], rows: int = SLICE_ROWS) -> list[str]:
+    """Cut a ledger's units, (start, rows) newest first, into slices; return where each one starts.
 
-    By time, not by id: equal rows have to be in one slice, or a `LEDGER` could not count them.
+    At units, not anywhere: equal rows have to be in one slice, or a `LEDGER` could not count them.
     """
-    edges = [f"{column} >= {literal(bound)}" for bound in bounds]
-    below = [f"{column} < {literal(bound)}" for bound in bounds]
+    starts: list[str] = []
+    room = 0
+    for start, count in units:
+        room -= count
+        if not starts or room < 0:
+            starts.append(start)
+            room = rows - count
+        else:
+            starts[-1] = start
+    return starts
+
+
+def between(column: str, starts: Sequence[str]) -> list[str]:
+    """Conditions for slices that start at `starts`, newest first; the last one has no start, so
+    that it holds NULL as well."""
+    if not starts:
+        return ["TRUE"]
+    edges = [f"{column} >= {literal(start)}" for start in starts[:-1]]
+    below = [f"{column} < {literal(start)}" for start in starts[:-1]]
     if not edges:
         return ["TRUE"]
     middle = [f"{edge} AND {less}" for edge, less in zip(edges[1:], below, strict=False)]
     return [edges[0], *middle, f"({below[-1]} OR {column} IS NULL)"]
 
 
-def jobs(
-    session: Session, plan: Plan, resume: Sequence[int], history: Sequence[Sequence[int]]
-) -> list[Job]:
-    """Every object of a base backup."""
-    found: list[Job] = []
-    for table in plan.tables.values():
+def resume_jobs(plan: Plan, resume: Sequence[int]) -> list[Job]:
+    """The resume set, which every backup has whole."""
+
+    def job(table: PlannedTable) -> Job | None:
         rule = table.rule
         if rule.resume is Where.BY_RUN:
-            found.append(
-                Job(ObjectSet.RESUME, RESUME, table, query(table, runs=resume), len(resume))
-            )
-            found.extend(
-                Job(ObjectSet.HISTORY, f"{RUNS}{n:05}", table, query(table, runs=ids), PART_TASKS)
-                for n, ids in enumerate(history)
-            )
-        elif rule.slice:
-            time = quote(rule.time)
-            bounds = session.rows(
-                f"SELECT DISTINCT {time}::text FROM (SELECT {time}, row_number() OVER "
-                f"(ORDER BY {time} DESC NULLS LAST) AS n FROM {quote(table.name)}) x "
-                f"WHERE n %% %s = 0 AND {time} IS NOT NULL ORDER BY 1 DESC",
-                [SLICE_ROWS],
-            )
-            found.extend(
-                Job(
-                    ObjectSet.HISTORY,
-                    f"{SLICES}{n:05}",
-                    table,
-                    query(table, where=[condition]),
-                    SLICE_ROWS,
-                )
-                for n, condition in enumerate(
-                    slices_of(f"t.{time}", [bound for (bound,) in bounds])
-                )
-            )
-        elif rule.resume is Where.PENDING_EVENTS:
-            pending = _pending_events(plan, table, resume)
-            found.append(Job(ObjectSet.RESUME, RESUME, table, query(table, where=[pending]), 1))
-            rest = query(table, where=[f"NOT ({pending})"])
-            found.append(Job(ObjectSet.HISTORY, f"{SHARED}00000", table, rest, 1))
-        elif rule.resume is Where.ALL:
-            found.append(Job(ObjectSet.RESUME, RESUME, table, query(table), 1))
-        else:
-            found.append(Job(ObjectSet.HISTORY, f"{SHARED}00000", table, query(table), 1))
-    return sorted(found, key=lambda job: (-job.size_hint, job.name))
+            return Job(ObjectSet.RESUME, RESUME, table, query(table, runs=resume), len(resume))
+        if rule.resume is Where.PENDING_EVENTS:
+            pending = pending_events(plan, table, resume)
+            return Job(ObjectSet.RESUME, RESUME, table, query(table, where=[pending]), 1)
+        if rule.resume is Where.ALL:
+            return Job(ObjectSet.RESUME, RESUME, table, query(table), 1)
+        return None
+
+    return [found for table in plan.tables.values() if (found := job(table))]
+
+
+def run_jobs(plan: Plan, kind: ObjectSet, folder: str, parts: Sequence[Sequence[int]]) -> list[Job]:
+    """Whole runs with all that hangs on them, a folder for each part; all of them are over."""
+    return [
+        Job(kind, f"{folder}/{RUNS}{n:05}", table, query(table, runs=ids, over=True), PART_TASKS)
+        for table in plan.tables.values()
+        if table.rule.resume is Where.BY_RUN
+        for n, ids in enumerate(parts)
+    ]
+
+
+def shared_jobs(
+    plan: Plan, kind: ObjectSet, folder: str, conditions: Mapping[str, Sequence[str]]
+) -> list[Job]:
+    """Tables that are neither of the resume set nor hang on runs.
+
+    Args:
+        conditions: table -> one condition per slice; tables that are not mentioned go whole.
+    """
+    found = []
+    for table in plan.tables.values():
+        if table.rule.resume not in (Where.NONE, Where.PENDING_EVENTS):
+            continue
+        group = SLICES if table.rule.slice else SHARED
+        found += [
+            Job(kind, f"{folder}/{group}{n:05}", table, query(table, where=[where]), SLICE_ROWS)
+            for n, where in enumerate(conditions.get(table.name, ["TRUE"]))
+        ]
+    return found
+
+
+def to_run(table: PlannedTable) -> list[str]:
+    """Joins that lead from the row `t` to its run `r`."""
+    if table.has("dag_run_id"):
+        return ["JOIN dag_run r ON r.id = t.dag_run_id"]
+    return ["JOIN dag_run r ON r.dag_id = t.dag_id AND r.run_id = t.run_id"]
 
 
 def query(
-    table: PlannedTable, *, runs: Sequence[int] | None = None, where: Sequence[str] = ()
+    table: PlannedTable,
+    *,
+    runs: Sequence[int] | None = None,
+    where: Sequence[str] = (),
+    over: bool = False,
 ) -> str:
-    """The SELECT behind one object."""
+    """The SELECT behind one object.
+
+    Args:
+        over: all the rows' runs are over, with all their tasks.
+    """
     rule = table.rule
-    selected = [f"t.{quote(column.name)}" for column in table.columns]
+    without = {*rule.nulls, *(PARKED_COLUMNS.get(table.name, ()) if over else ())}
+    selected = [
+        f"NULL::{column.type}" if column.name in without else f"t.{quote(column.name)}"
+        for column in table.columns
+    ]
     joins: list[str] = []
     for number, ref in enumerate(rule.refs):
+        foreign = {p: name for p, name in table.reference(ref).items() if REF_SEPARATOR in name}
+        if not foreign:
+            continue
         alias = f"p{number}"
         joins.append(f"LEFT JOIN {quote(ref.parent)} {alias} ON {alias}.id = t.{quote(ref.column)}")
         selected += [
-            f"{sql.format(p=alias)} AS {quote(reference_column(ref, part))}"
-            for part, sql in table.identity[ref.parent].items()
+            f"{table.identity[ref.parent][part].format(p=alias)} AS {quote(name)}"
+            for part, name in foreign.items()
         ]
     conditions = [*where, *guards(rule)]
+    run = "t.id"
     if rule.merge is Merge.OF_RUN:
-        joins.append(
-            "JOIN dag_run r ON r.dag_id = t.dag_id AND r.run_id = t.run_id"
-            if table.has("dag_id", "run_id")
-            else "JOIN dag_run r ON r.id = t.dag_run_id"
-        )
+        direct = table.has("dag_run_id") and runs is not None
+        joins += [] if direct else to_run(table)
+        run = "t.dag_run_id" if direct else "r.id"
     if runs is not None:
-        owner = "t" if rule.merge is Merge.RUN else "r"
-        joins.append(f"JOIN unnest({_ids(runs)}) x(id) ON x.id = {owner}.id")
+        joins.append(f"JOIN unnest({int_array(runs)}) x(id) ON x.id = {run}")
     serial = table.table.columns.get("id")
     return " ".join(
         [
@@ -209,7 +266,7 @@ def query(
     )
 
 
-def _pending_events(plan: Plan, table: PlannedTable, resume: Sequence[int]) -> str:
+def pending_events(plan: Plan, table: PlannedTable, resume: Sequence[int]) -> str:
     """Decided by content, not by id, so that equal events stay together."""
     link, reference = plan.named("dagrun_dataset_event"), "dag_schedule_dataset_reference"
     if link is None:
@@ -218,7 +275,7 @@ def _pending_events(plan: Plan, table: PlannedTable, resume: Sequence[int]) -> s
     if dataset == "asset_id":
         reference = "dag_schedule_asset_reference"
     return f"""
-        EXISTS (SELECT FROM {quote(link.name)} l JOIN unnest({_ids(resume)}) x(id)
+        EXISTS (SELECT FROM {quote(link.name)} l JOIN unnest({int_array(resume)}) x(id)
                 ON x.id = l.dag_run_id JOIN {quote(table.name)} e ON e.id = l.event_id
                 WHERE e.{dataset} = t.{dataset} AND e.timestamp = t.timestamp)
         OR EXISTS (SELECT FROM {reference} c
@@ -228,6 +285,6 @@ def _pending_events(plan: Plan, table: PlannedTable, resume: Sequence[int]) -> s
     """
 
 
-def _ids(values: Sequence[int]) -> str:
+def int_array(values: Sequence[int]) -> str:
     """An array for a COPY, which takes no parameters."""
     return "'{" + ",".join(map(str, values)) + "}'::int[]"

@@ -1,15 +1,19 @@
 """SQL on one database connection, the same under SQLAlchemy 1.4 and 2.0.
 
-Rows travel as COPY text, not binary: a column may be `json` in a database that was upgraded and
-`jsonb` in a fresh one of the same version, and text fits both. Binary values double in it, so a
-single one must stay below about 500 MB, PostgreSQL's limit of 1 GB for a field.
+Rows travel in the binary form of COPY, which costs the server a third less than text and does not
+double binary values; rows with ciphertext travel as text, because they are rewritten on the way.
 """
 
+import fcntl
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 COPY_CHUNK = 1 << 20
+PIPE_BYTES = 1 << 20
+"""Capacity of a pipe where the kernel allows it: fewer switches between the two ends."""
 
 SETTINGS = (
     # Both sides must write and read values in one form, whatever the role or the server prefers.
@@ -37,19 +41,13 @@ class Writer(Protocol):
 class _Guarded:
     """A file for `copy_expert`, which turns an error inside `read` into one of the database."""
 
-    def __init__(self, file: Any) -> None:  # noqa: ANN401 - a Reader or a Writer
+    def __init__(self, file: Reader) -> None:
         self._file = file
         self._error: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
-        return self._kept(self._file.read, size)
-
-    def write(self, data: bytes) -> object:
-        return self._kept(self._file.write, data)
-
-    def _kept(self, call: Callable[[Any], Any], argument: object) -> Any:  # noqa: ANN401
         try:
-            return call(argument)
+            return self._file.read(size)
         except BaseException as error:
             self._error = error
             raise
@@ -70,6 +68,11 @@ class Session:
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - a pool's proxy of a connection
         self._cursor = connection.cursor()
+
+    @property
+    def server_version(self) -> int:
+        """E.g. 160004."""
+        return self._cursor.connection.server_version
 
     def prepare(self, *first: str) -> None:
         """Run what must come first in a transaction, then the settings."""
@@ -101,18 +104,66 @@ class Session:
         self._cursor.execute("RELEASE SAVEPOINT optional")
         return value
 
-    def copy_out(self, query: str, sink: Writer) -> None:
-        """Stream a query's rows as COPY text."""
-        guarded = _Guarded(sink)
-        with guarded.reported():
-            self._cursor.copy_expert(f"COPY ({query}) TO STDOUT", guarded)
+    def copy_out(self, query: str, sink: Writer, *, binary: bool = False) -> int:
+        """Stream a query's rows; return how many there were."""
+        with _piped(sink) as file:
+            self._cursor.copy_expert(f"COPY ({query}) TO STDOUT{_format(binary)}", file)
+        return self._cursor.rowcount
 
-    def copy_in(self, table: str, columns: str, source: Reader) -> int:
-        """Load COPY text; return how many rows there were."""
+    def copy_in(self, table: str, columns: str, source: Reader, *, binary: bool = False) -> int:
+        """Load rows; return how many there were."""
         guarded = _Guarded(source)
         with guarded.reported():
-            self._cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", guarded, COPY_CHUNK)
+            self._cursor.copy_expert(
+                f"COPY {table} ({columns}) FROM STDIN{_format(binary)}", guarded, COPY_CHUNK
+            )
         return self._cursor.rowcount
+
+
+def _format(binary: bool) -> str:
+    return " (FORMAT binary)" if binary else ""
+
+
+@contextmanager
+def _piped(sink: Writer) -> Iterator[Any]:
+    """A file whose contents reach `sink` in large chunks, written there by another thread.
+
+    The driver writes each row by itself. Into a pipe that costs no Python per row, and the sink's
+    work (compressing, encrypting, sending) goes on beside the database's.
+    """
+    reader, writer = os.pipe()
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # pyright: ignore[reportAttributeAccessIssue]
+    failed: list[BaseException] = []
+
+    def drain() -> None:
+        with open(reader, "rb", buffering=0) as source:  # noqa: PTH123 - a descriptor
+            try:
+                buffer = bytearray(COPY_CHUNK)
+                view, filled = memoryview(buffer), 0
+                while size := source.readinto(view[filled:]):
+                    filled += size
+                    if filled == COPY_CHUNK:
+                        sink.write(bytes(buffer))
+                        filled = 0
+                if filled:
+                    sink.write(bytes(view[:filled]))
+            except BaseException as error:
+                # Closing the pipe makes the driver's next write fail: nothing waits for ever.
+                failed.append(error)
+
+    thread = threading.Thread(target=drain, name="copy-out")
+    thread.start()
+    try:
+        with open(writer, "wb", buffering=PIPE_BYTES) as file:  # noqa: PTH123 - a descriptor
+            yield file
+    except Exception as error:
+        thread.join()
+        raise (failed[0] if failed else error) from error
+    finally:
+        thread.join()
+    if failed:
+        raise failed[0]
 
 
 def quote(name: str) -> str:

@@ -2,20 +2,21 @@
 
 # ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from cryptography.fernet import MultiFernet
 
-from contract.manifest import BackupObject
+from contract.manifest import BackupObject, RowFormat
 from mwaa_dr_metadata.backups import Backup, check_read
 from mwaa_dr_metadata.ciphertext import RowReader, closer, fields_of
-from mwaa_dr_metadata.errors import TargetRefusedError
+from mwaa_dr_metadata.errors import BackupRefusedError, TargetRefusedError
 from mwaa_dr_metadata.inflight import interrupted
-from mwaa_dr_metadata.plan import REF_SEPARATOR, PlannedTable, reference_column
-from mwaa_dr_metadata.rules import IDENTITY_TYPES, Merge, Ref
+from mwaa_dr_metadata.plan import REF_SEPARATOR, PlannedTable
+from mwaa_dr_metadata.rules import Merge, Ref
 from mwaa_dr_metadata.selection import guards
 from mwaa_dr_metadata.session import Reader, Session, listed, quote
+from mwaa_dr_metadata.streams import DecryptingReader
 
 PREFIX = "mwaa_dr_stage_"
 MINE = f"{PREFIX}_runs"
@@ -43,6 +44,10 @@ class Staged:
     def name(self) -> str:
         return quote(PREFIX + self.table.name)
 
+    def fewer(self, rows: int) -> "Staged":
+        """After `rows` of them were taken out."""
+        return replace(self, rows=self.rows - rows)
+
     @property
     def targets(self) -> list[str]:
         """Columns that a merge writes: the plain ones, then the references."""
@@ -57,7 +62,6 @@ class Staged:
         """
         rule = self.table.rule
         replaced = {
-            **dict.fromkeys(rule.nulls, "NULL"),
             **interrupted(self.table.name, self.snapshot_at),
             **rule.fixed,
             **(drop or {}),
@@ -80,17 +84,16 @@ class Staged:
 
     def _join(self, number: int, ref: Ref) -> str:
         alias = f"r{number}"
-        identity = self.table.identity[ref.parent]
+        identity, columns = self.table.identity[ref.parent], self.table.reference(ref)
         matches = " AND ".join(
-            f"{alias}.{quote(part)} = s.{quote(reference_column(ref, part))}" for part in identity
+            f"{alias}.{quote(part)} = s.{quote(name)}" for part, name in columns.items()
         )
         if ref.parent == "dag_run":
             return f"JOIN {MINE} {alias} ON {matches}"
         names = listed(list(identity))
         parts = ", ".join(f"{sql.format(p='p')} AS {quote(part)}" for part, sql in identity.items())
         narrow = (
-            f"WHERE p.timestamp IN (SELECT {quote(reference_column(ref, 'timestamp'))} "
-            f"FROM {self.name})"
+            f"WHERE p.timestamp IN (SELECT {quote(columns['timestamp'])} FROM {self.name})"
             if "timestamp" in identity
             else ""
         )
@@ -104,10 +107,10 @@ class Staged:
         for number, ref in enumerate(self.table.rule.refs):
             if not ref.required or ref.parent == "dag_run":
                 continue
-            first = next(iter(self.table.identity[ref.parent]))
+            first = next(iter(self.table.reference(ref).values()))
             lost = session.value(
                 f"SELECT count(*) FROM {self.name} s {self.joins()} WHERE r{number}.id IS NULL "
-                f"AND s.{quote(reference_column(ref, first))} IS NOT NULL"
+                f"AND s.{quote(first)} IS NOT NULL"
             )
             if lost:
                 return f"{lost} rows of {self.table.name} point to a {ref.parent} that is not there"
@@ -117,7 +120,7 @@ class Staged:
 def stage(
     session: Session,
     backup: Backup,
-    item: BackupObject,
+    item: BackupObject | None,
     table: PlannedTable,
     fernet: MultiFernet | None,
     *,
@@ -125,41 +128,67 @@ def stage(
 ) -> Staged:
     """Load one object and compare it with the manifest.
 
+    Args:
+        item: None for a table that had no rows, for which nothing is stored.
+
     Raises:
         BackupRefusedError: the object is not what the manifest says.
         TargetRefusedError: the target lacks one of its columns.
     """
-    columns = tuple(name for name in item.columns if REF_SEPARATOR not in name)
-    foreign = [name for name in columns if name not in table.table.columns]
-    if foreign or set(item.columns) - set(columns) - set(table.carried):
-        raise TargetRefusedError(
-            f"the target's table {table.name} lacks {foreign or item.columns}; restore into an "
-            "environment of the same Airflow version"
-        )
-    staged = Staged(table, columns, item.rows, backup.manifest.snapshot_at)
-    types = {name: table.table.columns[name].type for name in columns}
-    definition = ", ".join(
-        f"{quote(name)} {types.get(name) or IDENTITY_TYPES.get(_part(name), 'text')}"
-        for name in item.columns
-    )
+    types = table.carried if item is None else dict(zip(item.columns, item.types, strict=True))
+    check_columns(table, types)
+    columns = tuple(name for name in types if REF_SEPARATOR not in name)
+    staged = Staged(table, columns, 0, backup.manifest.snapshot_at)
+    definition = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
+    # The source's types: the rows are converted where they are merged.
     session.execute(
         f"CREATE TEMP TABLE {staged.name} ({definition}, {ORDER} bigserial) ON COMMIT DROP"
     )
+    if item is None:
+        return staged
     reader = backup.rows(item)
     source: Reader = reader
     fields = fields_of(table.rule.sealed, item.columns)
     if fields is not None:
         transform = closer(fields, fernet, allow_unencrypted=allow_unencrypted)
         source = RowReader(reader, transform)
-    loaded = session.copy_in(staged.name, listed(item.columns), source)
-    reader.drain()
-    check_read(item, reader)
+    loaded = load(session, staged.name, item, reader, source)
     conditions = " AND ".join(guards(table.rule))
     if conditions:
         loaded -= session.execute(f"DELETE FROM {staged.name} t WHERE NOT ({conditions})")
     session.execute(f"ANALYZE {staged.name}")
-    return Staged(table, columns, loaded, backup.manifest.snapshot_at)
+    return replace(staged, rows=loaded)
 
 
-def _part(name: str) -> str:
-    return name.partition(REF_SEPARATOR)[2]
+def load(
+    session: Session,
+    name: str,
+    item: BackupObject,
+    reader: DecryptingReader,
+    source: Reader | None = None,
+) -> int:
+    """COPY an object into a table; return how many rows there were.
+
+    Raises:
+        BackupRefusedError: it is not what the manifest says.
+    """
+    binary = item.format is RowFormat.BINARY
+    loaded = session.copy_in(name, listed(item.columns), source or reader, binary=binary)
+    reader.drain()
+    check_read(item, reader)
+    if loaded != item.rows:
+        raise BackupRefusedError(
+            f"{item.key} is not what the manifest says: rows {loaded} instead of {item.rows}"
+        )
+    return loaded
+
+
+def check_columns(table: PlannedTable, columns: Collection[str]) -> None:
+    """Raises TargetRefusedError if the target lacks one of an object's columns."""
+    plain = [name for name in columns if REF_SEPARATOR not in name]
+    foreign = [name for name in plain if name not in table.table.columns]
+    if foreign or set(columns) - set(plain) - table.carried.keys():
+        raise TargetRefusedError(
+            f"the target's table {table.name} lacks {foreign or sorted(columns)}; restore into an "
+            "environment of the same Airflow version"
+        )

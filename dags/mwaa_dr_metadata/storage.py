@@ -48,8 +48,12 @@ class Storage(Protocol):
         """An object's bytes, in chunks. Raises FileNotFoundError."""
         ...
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """(key, bytes) of the objects whose keys start with `prefix`, in order."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[tuple[str, int]]:
+        """(key, bytes) of the objects whose keys start with `prefix`, in order.
+
+        Args:
+            after: leave out keys up to this one: a bucket is not read from its beginning.
+        """
         ...
 
 
@@ -111,13 +115,14 @@ class FileStorage:
             while data := file.read(PART):
                 yield data
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[tuple[str, int]]:
         found = (
             (path.relative_to(self._root).as_posix(), path.stat().st_size)
             for path in self._root.rglob("*")
             if path.is_file() and not path.name.startswith(".partial-")
         )
-        return iter(sorted(item for item in found if item[0].startswith(prefix)))
+        wanted = (item for item in found if item[0].startswith(prefix) and item[0] > after)
+        return iter(sorted(wanted))
 
 
 class S3Storage:
@@ -185,9 +190,11 @@ class S3Storage:
         for start in range(PART, size, PART):
             yield self._range(key, start, IfMatch=first["ETag"])["Body"].read()
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[tuple[str, int]]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix + prefix
+            Bucket=self._bucket,
+            Prefix=self._prefix + prefix,
+            **({"StartAfter": self._prefix + after} if after else {}),
         )
         for page in pages:
             for item in page.get("Contents", []):

@@ -12,10 +12,10 @@ from mwaa_dr_metadata.backups import Backup, open_backup
 from mwaa_dr_metadata.catalogue import read_catalogue
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.errors import BackupRefusedError
+from mwaa_dr_metadata.guarded import again_if_worth_it
 from mwaa_dr_metadata.inflight import BEGUN, DUE, RUN_FAILED, TASK_FAILED, UNFINISHED_RUNS
 from mwaa_dr_metadata.model import ImportOptions, Phase, UnparkReport
 from mwaa_dr_metadata.plan import Plan, make_plan
-from mwaa_dr_metadata.restore import again_if_worth_it
 from mwaa_dr_metadata.sealing import Sealer
 from mwaa_dr_metadata.session import Session, listed, literal, quote
 from mwaa_dr_metadata.staging import PREFIX, stage
@@ -127,9 +127,9 @@ def _stage(session: Session, backup: Backup, plan: Plan, fernet: MultiFernet | N
     items = {item.table: item for item in backup.objects(ObjectSet.RESUME)}
     for name in STAGED:
         table = plan.named(name)
-        if table is None or name not in items:
+        if table is None or name not in backup.manifest.counts:
             raise BackupRefusedError(f"{backup.manifest_key} carries no {name}")
-        stage(session, backup, items[name], table, fernet, allow_unencrypted=False)
+        stage(session, backup, items.get(name), table, fernet, allow_unencrypted=False)
 
 
 def _match_runs(session: Session, at: str) -> list[dict[str, str]]:

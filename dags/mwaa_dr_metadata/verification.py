@@ -10,8 +10,9 @@ from sqlalchemy.engine import Engine
 from contract.manifest import BackupObject, ObjectSet
 from mwaa_dr_metadata.backups import Backup, check_read, open_backup
 from mwaa_dr_metadata.catalogue import read_catalogue
+from mwaa_dr_metadata.checks import check
 from mwaa_dr_metadata.ciphertext import Fields, RowWriter, fields_of, plaintext
-from mwaa_dr_metadata.merge import check, create_mine
+from mwaa_dr_metadata.merge import create_mine
 from mwaa_dr_metadata.model import Phase, TableCheck, summed
 from mwaa_dr_metadata.plan import Plan, PlannedTable, make_plan
 from mwaa_dr_metadata.rules import Merge

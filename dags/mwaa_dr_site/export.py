@@ -12,7 +12,13 @@ import boto3
 from contract import keys, metrics
 from contract.agent_config import AgentConfig
 from contract.orders import Order
-from mwaa_dr_metadata import BackupIdentity, ProgressCallback, engine_from_env, export_backup
+from mwaa_dr_metadata import (
+    BackupIdentity,
+    ExportOptions,
+    ProgressCallback,
+    engine_from_env,
+    export_backup,
+)
 from mwaa_dr_site.backups import Backups, airflow_version
 from mwaa_dr_site.code import object_versions
 from mwaa_dr_site.mailbox import AWS_ERRORS, BOUNDED, Mailbox
@@ -78,7 +84,7 @@ def _export(
             environment=config.environment,
             airflow_version=airflow_version(environ),
         ),
-        code_versions=object_versions(config.dag_bucket, config.region),
+        ExportOptions(code_versions=object_versions(config.dag_bucket, config.region)),
         progress=progress,
     )
     seconds = time.monotonic() - started

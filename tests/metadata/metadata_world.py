@@ -16,7 +16,14 @@ from contract import keys
 from contract.manifest import Manifest
 from contract.sites import Site
 from local.postgres import Cluster
-from mwaa_dr_metadata import BackupIdentity, FileSealer, FileStorage, ImportOptions, export_backup
+from mwaa_dr_metadata import (
+    BackupIdentity,
+    ExportOptions,
+    FileSealer,
+    FileStorage,
+    ImportOptions,
+    export_backup,
+)
 from mwaa_dr_metadata import import_backup as run_import
 from mwaa_dr_metadata.database import engine_from_url
 from mwaa_dr_metadata.model import ImportReport, Phase
@@ -191,8 +198,15 @@ class Vault:
     def export(self, world: World, **options: Any) -> tuple[str, Manifest]:
         identity = options.pop("identity", IDENTITY)
         fernet = options.pop("fernet", world.fernet)
+        progress = options.pop("progress", None)
         manifest = export_backup(
-            world.engine, self.storage, self.sealer, fernet, identity, **options
+            world.engine,
+            self.storage,
+            self.sealer,
+            fernet,
+            identity,
+            ExportOptions(**options),
+            progress=progress,
         )
         return keys.manifest(identity.site, identity.epoch, manifest.backup_id), manifest
 

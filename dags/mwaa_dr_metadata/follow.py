@@ -1,0 +1,123 @@
+"""Keeps a standby equal to its source: applies what changed since the backup that it holds."""
+
+# ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
+
+import json
+
+from contract.manifest import Manifest, ObjectSet
+from mwaa_dr_metadata.backups import Backup, chain_since, open_chain
+from mwaa_dr_metadata.database import transaction
+from mwaa_dr_metadata.deletions import Deletions, read_deletions, refuse_suspects
+from mwaa_dr_metadata.merge import Mode, digest
+from mwaa_dr_metadata.parent import run_keys
+from mwaa_dr_metadata.parts import KEYS, stage_keys
+from mwaa_dr_metadata.rules import OWN_PREFIX
+from mwaa_dr_metadata.selection import guards
+from mwaa_dr_metadata.session import Session, quote
+from mwaa_dr_metadata.staging import stage
+from mwaa_dr_metadata.state import unit_conditions
+from mwaa_dr_metadata.work import Work
+
+MARKER = f"{OWN_PREFIX}holds"
+"""Variable of a standby that says which snapshot it holds; like all of ours it is never carried."""
+
+
+def write(work: Work) -> None:
+    """Bring the target to the backup, by the shortest way that there is.
+
+    Each step can be repeated; the marker moves last. Without a marker, or where the backups between
+    are gone, everything is written anew.
+    """
+    held = held_snapshot(work)
+    newest, storage = work.backup, work.backup.storage
+    deltas = chain_since(storage, work.sealer, newest.manifest_key, held) if held else None
+    if not work.options.allow_mass_delete:
+        ids = None if deltas is None else {one.manifest.backup_id for one in deltas}
+        for manifest in [one.manifest for one in deltas or [newest]]:
+            refuse_suspects(manifest, ids)
+    if deltas is None:
+        _everything(work)
+    for delta in deltas or []:
+        _delta(work, delta)
+
+
+def held_snapshot(work: Work) -> tuple[str, str] | None:
+    """(system identifier, snapshot) that the target holds; None if it does not say so."""
+    with transaction(work.engine) as session:
+        rows = session.rows("SELECT val FROM variable WHERE key = %s", [MARKER])
+    try:
+        held = json.loads(rows[0][0])
+        return held["system_identifier"], held["snapshot"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _everything(work: Work) -> None:
+    whole = work.with_chain(open_chain(work.backup.storage, work.sealer, work.backup.manifest_key))
+    whole.forget(MARKER)
+    whole.history(replace_runs=True)
+    known = frozenset(run_keys(work.backup).values())
+
+    def others(session: Session) -> None:
+        stage_keys(session, known)
+        guard = " AND ".join(guards(work.plan.tables["dag_run"].rule))
+        work.results.removed = session.execute(
+            f"DELETE FROM dag_run t WHERE {guard} AND NOT EXISTS "
+            f"(SELECT FROM {KEYS} k WHERE k.dag_id = t.dag_id AND k.run_id = t.run_id)"
+        )
+        _mark(session, work.backup.manifest)
+
+    work.resume(follow=True, also=others)
+
+
+def _delta(work: Work, delta: Backup) -> None:
+    """One backup's changes: changed runs, then the resume set with all that went."""
+    deletions = read_deletions(delta)
+    for step in work.changes(delta):
+        work.write_step(step, Mode(replace=True))
+
+    def gone(session: Session) -> None:
+        stage_keys(session, deletions.gone)
+        work.results.removed += session.execute(
+            f"DELETE FROM dag_run t USING {KEYS} k "
+            "WHERE k.dag_id = t.dag_id AND k.run_id = t.run_id"
+        )
+        _prune_ledgers(work, session, delta, deletions)
+        _mark(session, delta.manifest)
+
+    work.resume(delta, follow=True, only=deletions.changed, also=gone)
+
+
+def _prune_ledgers(work: Work, session: Session, delta: Backup, deletions: Deletions) -> None:
+    """Hours that lost rows keep only what the backup has of them."""
+    items = {item.table: item for item in delta.objects(ObjectSet.CHANGES)}
+    for name, units in deletions.units.items():
+        table = work.plan.tables[name]
+        session.execute(f"DROP TABLE IF EXISTS {quote(f'mwaa_dr_stage_{name}')}")
+        staged = stage(session, delta, items.get(name), table, None, allow_unencrypted=False)
+        hours = " OR ".join(f"({one})" for one in unit_conditions(table, units))
+        where = " AND ".join([f"({hours})", *guards(table.rule)])
+        present, kept = (digest(staged, alias, staged.targets) for alias in ("t", "f"))
+        session.execute(
+            f"""
+            WITH t AS (SELECT t.ctid AS at, {present} AS d FROM {quote(name)} t WHERE {where}),
+            n AS (SELECT at, d, row_number() OVER (PARTITION BY d) AS nth FROM t),
+            f AS (SELECT {kept} AS d, count(*) AS c FROM ({staged.final()}) f GROUP BY 1)
+            DELETE FROM {quote(name)} WHERE ctid IN (
+                SELECT n.at FROM n LEFT JOIN f ON f.d = n.d WHERE n.nth > coalesce(f.c, 0))
+            """
+        )
+
+
+def _mark(session: Session, manifest: Manifest) -> None:
+    text = json.dumps(
+        {
+            "system_identifier": manifest.system_identifier,
+            "snapshot": manifest.snapshot,
+            "backup_id": manifest.backup_id,
+        }
+    )
+    session.execute("DELETE FROM variable WHERE key = %s", [MARKER])
+    session.execute(
+        "INSERT INTO variable (key, val, is_encrypted) VALUES (%s, %s, FALSE)", [MARKER, text]
+    )
