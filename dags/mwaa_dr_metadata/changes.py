@@ -110,7 +110,10 @@ def measure(snapshot: Snapshot, plan: Plan, writer: ObjectWriter, parent: Parent
     # The newest first: ids are nearly in the order of time.
     changes.runs = sorted(changed & runs.keys(), reverse=True)
     if parent is not None:
-        lines += [b"\t".join((GONE, *key)) for run, key in parent.runs().items() if run not in runs]
+        # A run that was deleted and made again has a new id and the old name.
+        there = set(runs.values())
+        gone = {key for run, key in parent.runs().items() if run not in runs} - there
+        lines += [b"\t".join((GONE, *key)) for key in sorted(gone)]
         lines += [b"\t".join((CHANGED, *runs[run])) for run in changes.runs]
     return changes
 

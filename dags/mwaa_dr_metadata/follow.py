@@ -11,9 +11,9 @@ from mwaa_dr_metadata.deletions import Deletions, read_deletions, refuse_suspect
 from mwaa_dr_metadata.merge import Mode, digest
 from mwaa_dr_metadata.parent import run_keys
 from mwaa_dr_metadata.parts import KEYS, stage_keys
-from mwaa_dr_metadata.rules import OWN_PREFIX
+from mwaa_dr_metadata.rules import OWN_PREFIX, Merge
 from mwaa_dr_metadata.selection import guards
-from mwaa_dr_metadata.session import Session, quote
+from mwaa_dr_metadata.session import Session, literal, quote
 from mwaa_dr_metadata.staging import stage
 from mwaa_dr_metadata.state import unit_conditions
 from mwaa_dr_metadata.work import Work
@@ -54,7 +54,9 @@ def held_snapshot(work: Work) -> tuple[str, str] | None:
 
 def _everything(work: Work) -> None:
     whole = work.with_chain(open_chain(work.backup.storage, work.sealer, work.backup.manifest_key))
-    whole.forget(MARKER)
+    with transaction(work.engine) as session:
+        session.execute("DELETE FROM variable WHERE key = %s", [MARKER])
+        _empty_ledgers(work, session)
     whole.history(replace_runs=True)
     known = frozenset(run_keys(work.backup).values())
 
@@ -70,11 +72,21 @@ def _everything(work: Work) -> None:
     work.resume(follow=True, also=others)
 
 
+def _empty_ledgers(work: Work, session: Session) -> None:
+    """Rows without a key cannot be replaced; those that the standby wrote since are its own."""
+    at = literal(work.backup.manifest.snapshot_at)
+    for table in work.plan.tables.values():
+        if table.rule.merge is Merge.LEDGER:
+            old = f"t.{quote(table.rule.time)} <= {at}::timestamptz"
+            where = " AND ".join([*guards(table.rule), old])
+            session.execute(f"DELETE FROM {quote(table.name)} t WHERE {where}")
+
+
 def _delta(work: Work, delta: Backup) -> None:
     """One backup's changes: changed runs, then the resume set with all that went."""
     deletions = read_deletions(delta)
     for step in work.changes(delta):
-        work.write_step(step, Mode(replace=True))
+        work.write_step(step, Mode(replace=True, follow=True))
 
     def gone(session: Session) -> None:
         stage_keys(session, deletions.gone)

@@ -16,12 +16,15 @@ from mwaa_dr_metadata.inflight import UNFINISHED_RUNS
 from mwaa_dr_metadata.merge import Mode, create_mine, has_mine, merge
 from mwaa_dr_metadata.model import Progress, ProgressCallback, TableCheck
 from mwaa_dr_metadata.plan import Plan, PlannedTable
-from mwaa_dr_metadata.rules import Merge, Where
+from mwaa_dr_metadata.rules import Merge
+from mwaa_dr_metadata.selection import RESUME
 from mwaa_dr_metadata.session import Session, listed, literal, quote
 from mwaa_dr_metadata.staging import MINE, PREFIX, Staged, load, stage
 from mwaa_dr_metadata.state import unit_conditions
 
 KEYS = f"{PREFIX}_keys"
+ROWS = (ObjectSet.RESUME, ObjectSet.HISTORY, ObjectSet.CHANGES)
+REPORTED = ("dag_run", "task_instance")
 
 RunKey = tuple[bytes, bytes]
 """DAG id and run id as fields of COPY text."""
@@ -70,38 +73,44 @@ class PartWriter:
         create_mine(session)
         by_table = {item.table: item for item in items}
         checks: list[TableCheck] = []
-        runs: Staged | None = None
+        runs = sum(i.rows for i in items if self._is_run(i))
         for table in self.plan.ordered({*by_table, *self._emptied(by_table, part)}):
             item = by_table.get(table.name)
-            hangs = table.rule.merge is Merge.OF_RUN
-            if hangs and item and not has_mine(session):
+            if table.rule.merge is Merge.OF_RUN and item and not has_mine(session):
                 # Every run of the part was there already, so all that hangs on them was too.
                 checks.append(TableCheck(table.name, part, 0, 0, matched=True, skipped=item.rows))
                 continue
             if item and self._goes_straight_in(session, table, item, runs):
                 checks.append(self._copy(session, part, item, table))
                 continue
-            staged, result = self._merge(session, part, item, table)
-            runs = staged if table.rule.merge is Merge.RUN else runs
-            checks.append(result)
+            checks.append(self._merge(session, part, item, table))
         return checks
 
     def _emptied(self, by_table: Mapping[str, BackupObject], part: str) -> list[str]:
-        """Tables without rows in the backup, where rows of the target have to go."""
-        if part != "resume":
+        """Tables of the resume set without rows in the backup that are to be looked at all the
+        same: rows of the target have to go, or the report asks for them."""
+        if part != RESUME:
             return []
+        stored = {item.table for item in self.backup.objects(*ROWS)}
         return [
             name
             for name, table in self.plan.tables.items()
             if name not in by_table
-            and table.rule.resume is Where.ALL
-            and (table.rule.merge is Merge.MIRROR or (self.mode.follow and table.rule.follows))
+            and (
+                name in REPORTED
+                or (table.rule.merge is Merge.MIRROR and name not in stored)
+                or (self.mode.follow and table.rule.follows and name not in stored)
+            )
         ]
 
     def _goes_straight_in(
-        self, session: Session, table: PlannedTable, item: BackupObject, runs: Staged | None
+        self, session: Session, table: PlannedTable, item: BackupObject, runs: int
     ) -> bool:
-        """Whether rows need nothing done to them and cannot meet any that are there."""
+        """Whether rows need nothing done to them and cannot meet any that are there.
+
+        Args:
+            runs: how many runs the part has; if all of them were inserted, so are their children.
+        """
         if table.rule.refs or item.format is not RowFormat.BINARY or item.set is ObjectSet.RESUME:
             return False  # the resume set has unfinished work, which is written in another form
         own = {name: column.type for name, column in table.table.columns.items()}
@@ -109,9 +118,13 @@ class PartWriter:
             return False
         if table.rule.merge is Merge.LEDGER:
             return table.name in self.untouched and not self.out_of_date.units.get(table.name)
-        if table.rule.merge is not Merge.OF_RUN or self.mode.verify or runs is None:
+        if table.rule.merge is not Merge.OF_RUN or self.mode.verify:
             return False
-        return session.value(f"SELECT count(*) FROM {MINE}") == runs.rows
+        return session.value(f"SELECT count(*) FROM {MINE}") == runs
+
+    def _is_run(self, item: BackupObject) -> bool:
+        table = self.plan.tables.get(item.table)
+        return table is not None and table.rule.merge is Merge.RUN
 
     def _copy(
         self, session: Session, part: str, item: BackupObject, table: PlannedTable
@@ -122,7 +135,7 @@ class PartWriter:
 
     def _merge(
         self, session: Session, part: str, item: BackupObject | None, table: PlannedTable
-    ) -> tuple[Staged, TableCheck]:
+    ) -> TableCheck:
         staged = stage(
             session,
             self.backup,
@@ -145,7 +158,7 @@ class PartWriter:
                 f"{part}: table {result.table} holds {result.present} of {result.expected} rows as "
                 "the backup has them; nothing of this part was kept"
             )
-        return staged, result
+        return result
 
     def _pruned(self, session: Session, staged: Staged) -> Staged:
         """Without the rows that newer backups, or the caller, have ruled out."""

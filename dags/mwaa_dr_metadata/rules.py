@@ -225,7 +225,7 @@ RULES: tuple[TableRule, ...] = (
         Where.NONE,
         key=("task_id", "dag_id", "execution_date"),
         dag=("dag_id",),
-        update=(),
+        follows=True,
     ),
     TableRule("log", Merge.LEDGER, Where.NONE, dag=("dag_id",), time="dttm", slice=True),
     TableRule("ab_permission", Merge.UPSERT, Where.NONE, key=("name",), update=()),

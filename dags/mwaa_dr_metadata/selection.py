@@ -243,7 +243,8 @@ def query(
         alias = f"p{number}"
         joins.append(f"LEFT JOIN {quote(ref.parent)} {alias} ON {alias}.id = t.{quote(ref.column)}")
         selected += [
-            f"{table.identity[ref.parent][part].format(p=alias)} AS {quote(name)}"
+            f"CASE WHEN {alias}.id IS NOT NULL THEN "
+            f"{table.identity[ref.parent][part].format(p=alias)} END AS {quote(name)}"
             for part, name in foreign.items()
         ]
     conditions = [*where, *guards(rule)]

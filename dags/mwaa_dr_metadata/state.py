@@ -31,7 +31,7 @@ class Drift:
     """How a table differs from the parent's snapshot.
 
     Args:
-        touched: units with a row that is new, or that went, or that are new themselves.
+        touched: units that have, or had, a row that is new or that went.
         shrunk: of those, units that lost rows that were not new.
         gone: units that are not there any more.
         deleted: rows that went, at least.
@@ -57,7 +57,7 @@ def drift(parent: Mapping[int, int], now: Mapping[int, int], new: Mapping[int, i
     gone = parent.keys() - now.keys()
     lost = sum(max(0, rows - now[unit]) for unit, rows in parent.items() if unit in now)
     return Drift(
-        touched=frozenset(new.keys() | shrunk | (now.keys() - parent.keys())),
+        touched=frozenset(new.keys() | shrunk | gone | (now.keys() - parent.keys())),
         shrunk=frozenset(shrunk),
         gone=frozenset(gone),
         deleted=lost + sum(parent[unit] for unit in gone),

@@ -18,7 +18,7 @@ from mwaa_dr_metadata.control import PAUSE_ALL
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.deletions import Deletions, out_of_date, read_deletions
 from mwaa_dr_metadata.guarded import again_if_worth_it
-from mwaa_dr_metadata.merge import Mode
+from mwaa_dr_metadata.merge import Mode, has_mine
 from mwaa_dr_metadata.model import ImportOptions, Progress, ProgressCallback, TableCheck
 from mwaa_dr_metadata.parent import run_keys
 from mwaa_dr_metadata.parts import OutOfDate, PartWriter, RunKey
@@ -116,7 +116,7 @@ class Work:
             with transaction(self.engine) as session:
                 checks = writer.write(session, RESUME, items)
                 session.execute(PAUSE_ALL)
-                found = interrupted(session), conflicts(session)
+                found = (interrupted(session) if has_mine(session) else [], conflicts(session))
                 schedule = oracle.differences(dags, oracle.read_oracle(session))
                 if also is not None:
                     also(session)
@@ -223,11 +223,6 @@ class Work:
     def with_chain(self, chain: Sequence[Backup]) -> "Work":
         """The same import with everything that its backup rests on."""
         return replace(self, chain=chain)
-
-    def forget(self, variable: str) -> None:
-        """Remove a variable of ours."""
-        with transaction(self.engine) as session:
-            session.execute("DELETE FROM variable WHERE key = %s", [variable])
 
     def list_kept(self) -> None:
         """Find the runs that only the target has."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mwaa_dr_metadata.catalogue import Catalogue, Column, ForeignKey, Table
 from mwaa_dr_metadata.plan import in_order, make_plan
 from mwaa_dr_metadata.rules import EXCLUDED, IDENTITY, RULES, Merge
-from mwaa_dr_metadata.selection import parts_of, slices_of
+from mwaa_dr_metadata.selection import between, parts_of, slices_of
 
 
 @given(
@@ -40,24 +40,39 @@ def test_parts_hold_every_run_once_in_order_and_stay_small(weights, tasks, most)
         assert len(part) == 1 or sum(weights[run] for run in part) <= tasks
 
 
-@given(st.sets(st.integers(1, 9), max_size=6), st.lists(st.none() | st.integers(0, 10)))
-def test_slices_hold_every_row_once_newest_first(bounds, values):
+@given(
+    st.dictionaries(st.integers(1, 40), st.integers(1, 30), max_size=12),
+    st.lists(st.none() | st.integers(0, 50)),
+    st.integers(1, 60),
+)
+def test_slices_hold_every_row_once_newest_first(hours, values, most):
+    """Also rows of hours that nobody counted, and rows without a time."""
+    units = [(f"{hour:02}", rows) for hour, rows in sorted(hours.items(), reverse=True)]
+    starts = slices_of(units, most)
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE t (v TEXT)")
-    database.executemany("INSERT INTO t VALUES (?)", [(v,) for v in values])
-    slices = slices_of("t.v", [str(bound) for bound in sorted(bounds, reverse=True)])
+    texts = [None if value is None else f"{value:02}" for value in values]
+    database.executemany("INSERT INTO t VALUES (?)", [(text,) for text in texts])
     found = [
         [row[0] for row in database.execute(f"SELECT v FROM t WHERE {condition}")]  # noqa: S608
-        for condition in slices
+        for condition in between("t.v", starts)
     ]
     database.close()
-    key = str
-    assert sorted((v for part in found for v in part), key=key) == sorted(
-        (None if v is None else str(v) for v in values), key=key
-    )
+    assert sorted((v for part in found for v in part), key=str) == sorted(texts, key=str)
     newest = [max((v for v in part if v is not None), default="") for part in found]
     filled = [v for v in newest if v]
     assert filled == sorted(filled, reverse=True)
+
+
+@given(st.dictionaries(st.integers(1, 40), st.integers(1, 30), max_size=12), st.integers(1, 60))
+def test_slices_stay_small(hours, most):
+    units = [(f"{hour:02}", rows) for hour, rows in sorted(hours.items(), reverse=True)]
+    edges = [*slices_of(units, most), ""]
+    above = "99"
+    for edge in edges:
+        inside = [rows for start, rows in units if edge <= start < above]
+        assert sum(inside) <= most or len(inside) == 1
+        above = edge
 
 
 def test_every_rule_is_whole():
@@ -104,7 +119,7 @@ def test_renamed_tables_and_columns_are_found(dataset, date):
     event = plan.named("dataset_event")
     assert event is not None
     assert event.name == f"{dataset}_event"
-    assert event.carried == ["timestamp", "source_dag_id", f"{dataset}_id:uri"]
+    assert list(event.carried) == ["timestamp", "source_dag_id", f"{dataset}_id:uri"]
     assert f"{dataset}_id" in event.identity[f"{dataset}_event"]["digest"]
     order = list(plan.tables)
     assert order.index(dataset) < order.index(f"{dataset}_event")
