@@ -104,7 +104,8 @@ def measure(snapshot: Snapshot, plan: Plan, writer: ObjectWriter, parent: Parent
             lost = sorted(drift.shrunk | drift.gone)
             lines += [b"%b\t%b\t%d" % (UNIT, table.name.encode(), unit) for unit in lost]
             units = state.unit_conditions(table, drift.shrunk)
-            changes.conditions[table.name] = [" OR ".join(f"({c})" for c in (newer, *units))]
+            some = [" OR ".join(f"({c})" for c in (newer, *units))]
+            changes.conditions[table.name] = some if drift.touched else []
         else:
             changed |= drift.touched
     # The newest first: ids are nearly in the order of time.
@@ -132,11 +133,11 @@ def _runs(session: Session, plan: Plan) -> dict[int, tuple[bytes, bytes]]:
 def newer_than(snapshot: str) -> str:
     """A condition on the row `t`: it was written after, or while, that snapshot was taken.
 
-    By age, since transaction ids go round in a circle; each session asks for itself, because ages
-    grow from one session's start to the next one's.
+    By age, since transaction ids go round in a circle; each statement asks for itself, once,
+    because ages grow from one session's start to the next one's.
     """
     xmin, _ = bounds(snapshot)
-    return f"age(t.xmin) <= age('{xmin % (1 << 32)}'::xid)"
+    return f"age(t.xmin) <= (SELECT age('{xmin % (1 << 32)}'::xid))"
 
 
 def _count(session: Session, table: PlannedTable, runs: Mapping[int, object]) -> Counts:

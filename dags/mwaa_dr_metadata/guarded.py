@@ -10,7 +10,6 @@ from sqlalchemy.engine import Engine
 
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.errors import TargetRefusedError
-from mwaa_dr_metadata.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -25,18 +24,18 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def exclusive(engine: Engine) -> Iterator[Session]:
-    """Hold the target for one import; the session is for what all its parts share.
+def exclusive(engine: Engine) -> Iterator[None]:
+    """Hold the target for one import, whose parts work on other connections.
 
     Raises:
         TargetRefusedError: another import holds it.
     """
     with transaction(engine) as session:
-        # It waits while the parts are written on other connections.
+        # It only waits, and has no locks of its own that the parts could meet.
         session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         if not session.value("SELECT pg_try_advisory_xact_lock(%s)", [LOCK]):
             raise TargetRefusedError("another import writes this target now; wait for it")
-        yield session
+        yield
 
 
 def again_if_worth_it(work: Callable[[], Result]) -> Result:

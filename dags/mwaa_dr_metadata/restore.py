@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from contract.manifest import ObjectSet
 from contract.sites import InFlightRule
-from mwaa_dr_metadata import follow, preflight
+from mwaa_dr_metadata import bulk, follow, preflight
 from mwaa_dr_metadata.backups import Backup, open_backup, open_chain
 from mwaa_dr_metadata.catalogue import read_catalogue
 from mwaa_dr_metadata.database import transaction
@@ -30,6 +30,7 @@ from mwaa_dr_metadata.storage import Storage
 from mwaa_dr_metadata.work import Work
 
 WRITE = {
+    ImportMode.BULK: bulk.write,
     ImportMode.FOLLOW: follow.write,
 }
 """Modes that do more than `_write`."""
@@ -74,8 +75,9 @@ def import_backup(  # noqa: PLR0917 - the engine's calls share one order of argu
         catalogue = read_catalogue(session)
         preflight.check_target(session, catalogue, chain[0], options)
     work = Work(engine, sealer, chain, fernet, make_plan(catalogue), options, progress, Results())
-    with exclusive(engine) as session:
-        heal_sequences(session, work.plan)
+    with exclusive(engine):
+        with transaction(engine) as session:
+            heal_sequences(session, work.plan)
         WRITE.get(options.mode, _write)(work)
     manifest, results = chain[0].manifest, work.results
     return ImportReport(

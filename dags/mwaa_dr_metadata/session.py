@@ -146,8 +146,7 @@ def _piped(sink: Writer) -> Iterator[Any]:
                     if filled == COPY_CHUNK:
                         sink.write(bytes(buffer))
                         filled = 0
-                if filled:
-                    sink.write(bytes(view[:filled]))
+                sink.write(bytes(view[:filled]))
             except BaseException as error:
                 # Closing the pipe makes the driver's next write fail: nothing waits for ever.
                 failed.append(error)

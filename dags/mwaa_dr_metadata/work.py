@@ -30,7 +30,6 @@ from mwaa_dr_metadata.selection import HISTORY, RESUME, RUNS, SHARED, SLICES, gu
 from mwaa_dr_metadata.session import Session, literal, quote
 
 PARENTS = ("log_template", "dataset", "dataset_alias", "dataset_event")
-"""What history refers to and only the resume set carries; merged again, which changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +97,7 @@ class Work:
         follow: bool = False,
         only: frozenset[RunKey] | None = None,
         also: Callable[[Session], None] | None = None,
+        session: Session | None = None,
     ) -> None:
         """Write the resume set in one transaction, every DAG paused.
 
@@ -106,30 +106,38 @@ class Work:
             follow: rows that the source lost go.
             only: of runs that are there already, replace just these, and unfinished ones.
             also: what belongs into the same transaction.
+            session: the transaction to work in, instead of one of its own.
         """
         source = backup or self.backup
         items, dags = source.objects(ObjectSet.RESUME), source.oracle()
         writer = self.writer(source, Mode(replace=True, follow=follow, verify=True), only=only)
         self._note_not_carried(items)
 
-        def once() -> None:
-            with transaction(self.engine) as session:
-                checks = writer.write(session, RESUME, items)
-                session.execute(PAUSE_ALL)
-                found = (interrupted(session) if has_mine(session) else [], conflicts(session))
-                schedule = oracle.differences(dags, oracle.read_oracle(session))
-                if also is not None:
-                    also(session)
-                # The ownership may have moved while we worked: ask again before it counts.
-                preflight.check_ownership(self.options)
-                self._tell("commit", RESUME)
+        def once(session: Session) -> None:
+            checks = writer.write(session, RESUME, items)
+            session.execute(PAUSE_ALL)
+            lost = interrupted(session) if has_mine(session) else []
+            new = conflicts(session)
+            schedule = oracle.differences(dags, oracle.read_oracle(session))
+            if also is not None:
+                also(session)
+            # The ownership may have moved while we worked: ask again before it counts.
+            preflight.check_ownership(self.options)
+            self._tell("commit", RESUME)
             self.results.tables += checks
-            self.results.interrupted, new = found
+            self.results.interrupted = lost
             self.results.conflicts += new
             self.results.schedule = schedule
             self.results.applied.insert(0, source.manifest.backup_id)
 
-        again_if_worth_it(once)
+        def in_a_transaction() -> None:
+            with transaction(self.engine) as own:
+                once(own)
+
+        if session is None:
+            again_if_worth_it(in_a_transaction)
+        else:
+            once(session)
 
     def history(self, *, replace_runs: bool = False) -> None:
         """Write everything else of the chain; runs that exist stay, unless they are replaced.
@@ -138,10 +146,9 @@ class Work:
         the last word; then runs, newest first; then the audit log.
         """
         mode = Mode(replace=replace_runs)
-        untouched = self._untouched_ledgers()
-        parents = [i for i in self.backup.objects(ObjectSet.RESUME) if i.table in self._parents()]
-        if parents:
-            self._transaction(self.writer(self.backup, Mode()), f"{HISTORY}/{RESUME}", parents)
+        untouched = self.untouched_ledgers()
+        with transaction(self.engine) as session:
+            self.write_parents(session)
         steps = self.steps()
         shared = [step for step in steps if step.group == SHARED]
         for step in reversed(shared):
@@ -151,6 +158,13 @@ class Work:
         ):
             self._together(list(level), mode, untouched)
         self._together([step for step in steps if step.group == SLICES], mode, untouched)
+
+    def write_parents(self, session: Session) -> None:
+        """Merge what history refers to and only the resume set carries, which changes nothing
+        where that was written before."""
+        names = {table.name for old in PARENTS if (table := self.plan.named(old))}
+        items = [item for item in self.backup.objects(ObjectSet.RESUME) if item.table in names]
+        self.writer(self.backup, Mode()).write(session, f"{HISTORY}/{RESUME}", items)
 
     def steps(self) -> list[Step]:
         """All transactions that history needs, backup by backup, the newest first."""
@@ -239,7 +253,8 @@ class Work:
                 if (dag_id, run_id) not in known
             ]
 
-    def _untouched_ledgers(self) -> frozenset[str]:
+    def untouched_ledgers(self) -> frozenset[str]:
+        """Ledgers without a row from before the snapshot."""
         at = literal(self.backup.manifest.snapshot_at)
         with transaction(self.engine) as session:
             return frozenset(
@@ -252,9 +267,6 @@ class Work:
                     f"AND t.{quote(table.rule.time)} <= {at}::timestamptz LIMIT 1"
                 )
             )
-
-    def _parents(self) -> set[str]:
-        return {table.name for old in PARENTS if (table := self.plan.named(old))}
 
     def _is_ledger(self, item: BackupObject) -> bool:
         table = self.plan.tables.get(item.table)

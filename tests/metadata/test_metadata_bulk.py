@@ -1,0 +1,110 @@
+"""The offline way in: the same rows, and the tables as Airflow built them."""
+
+import pytest
+
+from contract.manifest import ObjectSet
+from mwaa_dr_metadata import (
+    BackupRefusedError,
+    ImportMode,
+    ImportOptions,
+    TargetRefusedError,
+    import_backup,
+)
+from mwaa_dr_metadata.database import engine_from_url
+from tests.metadata import metadata_hard as hard
+from tests.metadata.metadata_world import Vault, World
+from tests.metadata.test_metadata_incremental import delete, differing, export, insert, update
+
+pytestmark = pytest.mark.airflow
+
+BULK = {"mode": ImportMode.BULK}
+
+
+def bulk(world: World, vault: Vault, key: str, **options):
+    """As the tables' owner; the role of other tests owns nothing."""
+    progress = options.pop("progress", None)
+    return import_backup(
+        engine_from_url(world.cluster.url_of(world.name)),
+        vault.storage,
+        vault.sealer,
+        world.fernet,
+        key,
+        ImportOptions(**BULK, **options),
+        progress=progress,
+    )
+
+
+def structure(world: World) -> list[tuple[str, ...]]:
+    return world.sql(
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace UNION ALL "
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' "
+        "ORDER BY 1, 2, 3"
+    )
+
+
+def test_everything_comes_back_and_the_tables_are_as_they_were(filled, target, vault):
+    before = structure(target)
+    target.dag("mwaa_dr_agent")
+    target.run("mwaa_dr_agent", "own__1", 3)
+    target.task("mwaa_dr_agent", "own__1", "beat")
+    key, _ = vault.export(filled)
+    report = bulk(target, vault, key)
+    assert differing(target, filled) == []
+    assert hard.secrets(target) == hard.secrets(filled)
+    assert structure(target) == before
+    assert all(check.matched for check in report.tables)
+    assert target.one("SELECT count(*) FROM dag_run WHERE dag_id = 'mwaa_dr_agent'") == 1
+    assert target.one("SELECT count(*) FROM dag WHERE NOT is_paused AND dag_id = 'etl'") == 0
+
+
+def test_a_chain_comes_back(filled, target, vault):
+    export(filled, vault)
+    for step in (insert, update, delete):
+        step(filled)
+        key, _ = export(filled, vault)
+    bulk(target, vault, key)
+    assert differing(target, filled) == []
+
+
+def test_a_used_environment_is_refused(filled, target, vault):
+    target.run("etl", "its_own")
+    key, _ = vault.export(filled)
+    with pytest.raises(TargetRefusedError, match="1 runs of its own"):
+        bulk(target, vault, key)
+
+
+def test_a_role_that_does_not_own_the_tables_is_refused(filled, target, vault):
+    key, _ = vault.export(filled)
+    with pytest.raises(TargetRefusedError, match="belong to another role"):
+        vault.restore(target, key, **BULK)
+
+
+def test_a_failure_at_the_very_end_leaves_everything_as_it_was(filled, target, vault):
+    before = structure(target)
+    key, _ = vault.export(filled)
+
+    def fail(event):
+        if event.step == "commit":
+            raise ConnectionError("the network went away")
+
+    with pytest.raises(ConnectionError):
+        bulk(target, vault, key, progress=fail)
+    assert structure(target) == before
+    assert target.one("SELECT count(*) FROM dag_run") == 0
+    bulk(target, vault, key)
+    assert differing(target, filled) == []
+
+
+def test_a_spoilt_object_leaves_everything_as_it_was(filled, target, vault):
+    before = structure(target)
+    key, manifest = vault.export(filled)
+    item = next(i for i in manifest.objects if i.table == "log" and i.set is ObjectSet.HISTORY)
+    path = vault.folder / "backups" / key.replace("manifest.json", item.key)
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(BackupRefusedError):
+        bulk(target, vault, key)
+    assert structure(target) == before
+    assert target.one("SELECT count(*) FROM dag_run") == 0
