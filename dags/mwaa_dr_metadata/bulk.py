@@ -25,7 +25,7 @@ SETTINGS = (
 )
 
 _OWNED = """
-SELECT c.relname FROM pg_class c WHERE c.oid::regclass::text = ANY(%s)
+SELECT c.relname FROM pg_class c WHERE c.oid = ANY(%s::regclass[])
 AND NOT pg_has_role(c.relowner, 'USAGE') ORDER BY 1
 """
 _CONSTRAINTS = """
