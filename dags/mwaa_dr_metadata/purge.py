@@ -25,7 +25,7 @@ from mwaa_dr_metadata.export import DEFAULT_HORIZON
 from mwaa_dr_metadata.model import Progress, ProgressCallback
 from mwaa_dr_metadata.plan import make_plan
 from mwaa_dr_metadata.purge_rules import Purgeable, purgeable
-from mwaa_dr_metadata.selection import parts_of, resume_runs
+from mwaa_dr_metadata.selection import resume_runs
 from mwaa_dr_metadata.session import Session, literal, quote
 
 BATCH_ROWS = 10_000
@@ -129,13 +129,13 @@ def purge(
 
 
 def batches(blocks: Sequence[tuple[int, int]], most: int) -> Iterator[tuple[int, int, int]]:
-    """Join neighbouring blocks of pages until they hold about `most` rows to delete.
+    """Join neighbours until they hold about `most` rows to delete.
 
     Args:
-        blocks: (number, rows to delete) of each block that has any, in order.
+        blocks: (number, rows to delete) of each block of pages that has any, or of each run.
 
     Yields:
-        The first block, the one after the last, and their rows.
+        The first number, the one after the last, and their rows.
     """
     first, last, weight = 0, 0, 0
     for number, rows in blocks:
@@ -215,9 +215,11 @@ class _Purge:
                 f"AND i.run_id = t.run_id) FROM dag_run t WHERE {self._old(table)} "
                 "ORDER BY t.start_date, t.id"
             )
+        ids = [identifier for identifier, _ in found]
+        weights = list(enumerate(weight for _, weight in found))
         return [
-            (f"t.id = ANY('{{{','.join(map(str, part))}}}'::bigint[])", len(part))
-            for part in parts_of(found, tasks=self.batch_rows)
+            (f"t.id = ANY('{{{','.join(map(str, ids[first:end]))}}}'::bigint[])", end - first)
+            for first, end, _ in batches(weights, self.batch_rows)
         ]
 
     def _blocks(self, table: Purgeable) -> list[tuple[str, int]]:

@@ -162,14 +162,12 @@ class Story:
             },
         )
         add.add("dag_run_note", dag_run_id=identifier, content=run)
-        if moment:
-            add.add("deadline", dagrun_id=identifier, deadline_time=moment, callback_id=self.callback())
+        if moment and add.has("deadline"):
+            callback = add.add("callback", type="x", fetch_method="x")
+            add.add("deadline", dagrun_id=identifier, deadline_time=moment, callback_id=callback)
         for task in tasks:
             self.task(dag, run, identifier, task, date)
         return run
-
-    def callback(self) -> Any:
-        return self.add.add("callback", type="x", fetch_method="x") if self.add.has("callback") else None
 
     def task(self, dag: str, run: str, run_id: Any, task: str, when: datetime, **more: Any) -> None:
         add = self.add
@@ -190,8 +188,8 @@ class Story:
             },
         )
         own = {**key, "ti_id": instance, "task_instance_id": uuid.uuid4()}
-        add.add("task_instance_history", **own, start_date=when, try_number=1, pool="p", pool_slots=1,
-                span_status="ended")  # fmt: skip
+        tried = {"start_date": when, "try_number": 1, "span_status": "ended"}
+        add.add("task_instance_history", **own, **tried)
         add.add("task_reschedule", **own, start_date=when, end_date=when, try_number=1)
         add.add("task_fail", **key, start_date=when, end_date=when)
         add.add("xcom", **key, dag_run_id=run_id, key="return_value", timestamp=when, value=None)
@@ -258,14 +256,20 @@ class Story:
         for dag, of in (("consumer", dataset), ("idle_consumer", dataset), ("consumer", spent)):
             add.add("dag_schedule_dataset_reference", dag_id=dag, dataset_id=of)
         kind = "asset_triggered" if add.modern else "dataset_triggered"
+        alias = add.add("dataset_alias", name="alias", group="asset")
+        self.dag("alias_consumer")
+        add.add("dag_schedule_dataset_alias_reference", dag_id="alias_consumer", alias_id=alias)
         old = self.run("consumer", -30, run_type=kind, tasks=())
         last = self.run("consumer", -20, run_type=kind, tasks=())
         self.run("idle_consumer", -22, run_type=kind, tasks=())
+        self.run("alias_consumer", -22, run_type=kind, tasks=())
         for name, when, of, run in (
             ("taken", -35, dataset, old),
             ("taken by the last run", -21, spent, last),
             ("waits for one of two", -21, dataset, None),
             ("waits", -15, dataset, None),
+            ("waits by alias", -21, spent, None),
+            ("taken by alias", -23, spent, None),
             ("new", 2, dataset, None),
             ("of nobody's interest", -35, spent, None),
         ):
@@ -275,6 +279,8 @@ class Story:
             if run:
                 number = add.world.one("SELECT id FROM dag_run WHERE run_id = %s", run)
                 add.add("dagrun_dataset_event", dag_run_id=number, event_id=event)
+            if "by alias" in name:
+                add.add("dataset_alias_dataset_event", alias_id=alias, event_id=event)
 
     def loose(self) -> None:
         """What hangs on no run, once old and once new."""
@@ -290,7 +296,9 @@ class Story:
             moment = day(when)
             add.add("job", latest_heartbeat=moment, state="success", job_type="free")
             add.add("trigger", classpath="free", created_date=moment, kwargs="{}")
-            add.add("sla_miss", dag_id="quiet", task_id="a", execution_date=moment, timestamp=moment)
+            add.add(
+                "sla_miss", dag_id="quiet", task_id="a", execution_date=moment, timestamp=moment
+            )
             add.add("import_error", filename=f"{when}.py", timestamp=moment, stacktrace="x")
             add.add("callback_request", created_at=moment, callback_data={}, callback_type="x")
             add.add("celery_taskmeta", date_done=moment.replace(tzinfo=None))
