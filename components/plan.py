@@ -38,6 +38,8 @@ def agent_config(place: Place) -> AgentConfig:
         copy_mode=settings.backup.copy_mode,
         agent_seconds=settings.agent.interval_seconds,
         export_seconds=settings.backup.interval_seconds,
+        base_seconds=settings.backup.base_interval_hours * 3600,
+        purge_days=settings.metadata.retention_days or 0,
     )
 
 

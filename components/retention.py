@@ -1,13 +1,19 @@
 """How long objects are kept: rows that the buckets turn into lifecycle rules.
 
+To go back to any moment of the retention one needs the newest backup from before it as well, with
+the base that it rests on: `backup_days` keeps both. S3 ends each object by its own age, so when the
+retention is over, a base goes before its last incrementals; those cannot be restored any more.
+
 A backup that expires becomes a noncurrent version and is kept once more as long: if exports stop,
 the last good backup is not lost when its retention ends. Versions of DAG files outlive every backup
 that names them. Plugins, requirements and start-up scripts are never expired, since an environment
 names their version for as long as it lives.
 """
 
+import math
 from dataclasses import dataclass
 
+DAY = 24 * 3600
 CONTROL_DAYS = 30
 """Orders and acknowledgements, for looking back at an incident."""
 PULSE_DAYS = 7
@@ -35,10 +41,19 @@ class Retention:
     noncurrent_days: int | None = None
 
 
-def backup_bucket(retention_days: int) -> tuple[Retention, ...]:
+def backup_days(retention_days: int, base_seconds: int, export_seconds: int) -> int:
+    """How long a base must stay, in whole days as S3 counts them.
+
+    At the start of the retention the newest backup is up to an export interval old, and its base up
+    to a base interval older.
+    """
+    return retention_days + math.ceil((base_seconds + export_seconds) / DAY)
+
+
+def backup_bucket(backup_days: int) -> tuple[Retention, ...]:
     """The rules of a backup bucket; `contract.keys` gives its layout."""
     return (
-        Retention("backups", "backups/", retention_days, retention_days),
+        Retention("backups", "backups/", backup_days, backup_days),
         Retention("control", "control/", None, PULSE_DAYS),
         Retention("orders", "control/orders/", CONTROL_DAYS),
         Retention("acks", "control/acks/", CONTROL_DAYS),
@@ -46,6 +61,6 @@ def backup_bucket(retention_days: int) -> tuple[Retention, ...]:
     )
 
 
-def dag_bucket(retention_days: int) -> tuple[Retention, ...]:
+def dag_bucket(backup_days: int) -> tuple[Retention, ...]:
     """The rules of a DAG bucket."""
-    return (Retention("dags", "dags/", None, 2 * retention_days + 1),)
+    return (Retention("dags", "dags/", None, 2 * backup_days + 1),)

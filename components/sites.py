@@ -150,7 +150,10 @@ def _primary(place: Place) -> Outputs:
 
 
 def _buckets(place: Place, key: DataKey) -> tuple[SafeBucket, SafeBucket]:
-    days = place.settings.backup.retention_days
+    backup = place.settings.backup
+    days = retention.backup_days(
+        backup.retention_days, backup.base_interval_hours * 3600, backup.interval_seconds
+    )
     dags = SafeBucket(
         "dags",
         BucketArgs(

@@ -5,11 +5,13 @@ A metadata restore therefore cannot overwrite it, and a new environment has it b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 
 from contract.sites import CopyMode, Site
 
 SECTION = "mwaa_dr"
+BASE_SECONDS = 24 * 3600
+"""How often a base is taken where nothing else is set."""
 
 
 def option(key: str) -> str:
@@ -37,6 +39,8 @@ class AgentConfig:
         copy_mode: where the export writes.
         agent_seconds: interval of the agent DAG.
         export_seconds: interval of the export DAG.
+        base_seconds: age at which a base is followed by another one; incrementals between them.
+        purge_days: age at which rows of Airflow's database are purged; 0 for never.
     """
 
     name: str
@@ -51,6 +55,8 @@ class AgentConfig:
     copy_mode: CopyMode
     agent_seconds: int
     export_seconds: int
+    base_seconds: int = BASE_SECONDS
+    purge_days: int = 0
 
     @property
     def export_bucket(self) -> str:
@@ -61,25 +67,27 @@ class AgentConfig:
         return self.dr_region if self.copy_mode is CopyMode.DIRECT else self.region
 
     def to_options(self) -> dict[str, str]:
-        """The AirflowConfigurationOptions that carry this."""
-        return {option(f.name): str(getattr(self, f.name)) for f in fields(self)}
+        """The AirflowConfigurationOptions that carry this.
+
+        Defaults are left out: an option that is new does not update every environment.
+        """
+        return {
+            option(f.name): str(value)
+            for f in fields(self)
+            if (value := getattr(self, f.name)) != f.default
+        }
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "AgentConfig":
         """Raises KeyError naming the variables that are missing, ValueError on a bad value."""
-        missing = [variable(f.name) for f in fields(cls) if not environ.get(variable(f.name))]
+        found = {f.name: environ.get(variable(f.name)) for f in fields(cls)}
+        missing = [
+            variable(f.name) for f in fields(cls) if f.default is MISSING and not found[f.name]
+        ]
         if missing:
             raise KeyError(
                 f"this environment lacks the configuration options {', '.join(missing)}; "
                 "deploy them with the `primary` or `dr` stack"
             )
-        raw = {f.name: environ[variable(f.name)] for f in fields(cls)}
-        return cls(
-            **{
-                **raw,
-                "site": Site(raw["site"]),
-                "copy_mode": CopyMode(raw["copy_mode"]),
-                "agent_seconds": int(raw["agent_seconds"]),
-                "export_seconds": int(raw["export_seconds"]),
-            }
-        )
+        read = {str: str, int: int, Site: Site, CopyMode: CopyMode}
+        return cls(**{f.name: read[f.type](found[f.name]) for f in fields(cls) if found[f.name]})

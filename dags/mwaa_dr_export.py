@@ -1,4 +1,6 @@
-"""The export: backs up the metadata database on a schedule, while this site owns the epoch."""
+"""The export: backs up the metadata database on a schedule, while this site owns the epoch.
+
+Where it is asked for, old rows of the database are purged after each base."""
 
 import os
 import sys
@@ -27,4 +29,17 @@ with recovery_dag(
         except NotOwnerError as error:
             raise AirflowSkipException(str(error)) from error
 
-    export()
+    exported = export()
+
+    if CONFIG.purge_days:
+
+        @task(retries=0)
+        def purge(exported: dict[str, Any]) -> dict[str, Any]:
+            from mwaa_dr_site.purge import NotDueError, run  # noqa: PLC0415 - heavy
+
+            try:
+                return run(CONFIG, os.environ, exported)
+            except NotDueError as error:
+                raise AirflowSkipException(str(error)) from error
+
+        purge(exported)

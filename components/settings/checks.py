@@ -108,6 +108,16 @@ def _backup_age(s: Settings) -> Iterator[str]:
         )
 
 
+def _purge(s: Settings) -> Iterator[str]:
+    purge, backups = s.metadata.retention_days, s.backup.retention_days
+    if purge is not None and purge < backups:
+        yield (
+            f"metadata.retentionDays: {purge} is not allowed; use at least {backups} "
+            "(backup.retentionDays), or after going back to the oldest backup nobody could tell "
+            "any more what had run since"
+        )
+
+
 def _votes(s: Settings) -> Iterator[str]:
     if s.detection.needed > s.detection.window:
         yield (
@@ -247,6 +257,7 @@ CHECKS = (
     Check(
         ("detection.backupSeconds", "backup.intervalSeconds", "objectives.rpoMinutes"), _backup_age
     ),
+    Check(("metadata.retentionDays", "backup.retentionDays"), _purge),
     Check(("detection.needed", "detection.window"), _votes),
     Check(("detection.probeSeconds", "detection.readingSeconds"), _probe),
     Check(("agent.intervalSeconds", "detection.pulseSeconds", "recovery.fenceSeconds"), _agent),

@@ -84,10 +84,24 @@ class Backup(Section):
     """When metadata is backed up, where to, and for how long it is kept."""
 
     interval_seconds: int = Field(default=300, ge=10, le=86_400, description="10 to 86400 seconds")
+    base_interval_hours: int = Field(
+        default=24, ge=1, le=168, description="1 to 168 hours; between bases only changes are kept"
+    )
     retention_days: int = Field(default=14, ge=1, le=3650, description="1 to 3650 days")
     copy_mode: CopyMode = Field(default=CopyMode.DIRECT, description="direct or replicate")
     allow_deletion: bool = Field(
         default=False, description="true only to take an installation down, with its backups"
+    )
+
+
+class Metadata(Section):
+    """What is kept in Airflow's own database."""
+
+    retention_days: int | None = Field(
+        default=None,
+        ge=7,
+        le=3650,
+        description="7 to 3650 days, or leave it out and nothing is purged",
     )
 
 
@@ -167,6 +181,7 @@ class Settings(Section):
     network: Network = Field(default=Network(), description="primary and dr")
     code: Code = Field(default=Code(), description="what to upload")
     backup: Backup = Field(default=Backup(), description="backup settings")
+    metadata: Metadata = Field(default=Metadata(), description="metadata settings")
     agent: Agent = Field(default=Agent(), description="agent settings")
     detection: Detection = Field(default=Detection(), description="detection settings")
     recovery: Recovery = Field(default=Recovery(), description="recovery settings")

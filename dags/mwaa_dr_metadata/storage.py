@@ -3,9 +3,10 @@
 import base64
 import contextlib
 import hashlib
+import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,8 @@ BOUNDED = Config(
     tcp_keepalive=True,
     retries={"mode": "standard", "total_max_attempts": 5},
 )
+DELETED_AT_ONCE = 1000
+"""What one DeleteObjects takes."""
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 
@@ -54,6 +57,10 @@ class Storage(Protocol):
         Args:
             after: leave out keys up to this one: a bucket is not read from its beginning.
         """
+        ...
+
+    def delete(self, names: Sequence[str], /) -> None:
+        """Delete objects by key; those that do not exist are no error."""
         ...
 
 
@@ -123,6 +130,14 @@ class FileStorage:
         )
         wanted = (item for item in found if item[0].startswith(prefix) and item[0] > after)
         return iter(sorted(wanted))
+
+    def delete(self, names: Sequence[str]) -> None:
+        for name in names:
+            path = self._path(name)
+            path.unlink(missing_ok=True)
+            for folder in itertools.takewhile(lambda one: one != self._root, path.parents):
+                with contextlib.suppress(OSError):  # it still holds something
+                    folder.rmdir()
 
 
 class S3Storage:
@@ -199,6 +214,20 @@ class S3Storage:
         for page in pages:
             for item in page.get("Contents", []):
                 yield item["Key"].removeprefix(self._prefix), item["Size"]
+
+    def delete(self, names: Sequence[str]) -> None:
+        """In a bucket with versions this hides them, until a lifecycle rule ends what is hidden.
+
+        Raises:
+            PermissionError: S3 refused to delete some of them.
+        """
+        for start in range(0, len(names), DELETED_AT_ONCE):
+            some = [{"Key": self._prefix + name} for name in names[start : start + DELETED_AT_ONCE]]
+            answer = self._client.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": some, "Quiet": True}
+            )
+            for error in answer.get("Errors", []):
+                raise PermissionError(f"{error['Key']} was not deleted: {error['Message']}")
 
 
 class _S3Upload:

@@ -98,6 +98,7 @@ def _export(
 
 def _summary(manifest: "Manifest") -> dict[str, Any]:
     return {
+        "kind": manifest.kind.value,
         "snapshot_at": manifest.snapshot_at,
         "rows": sum(manifest.counts.values()),
         "bytes": sum(item.size for item in manifest.objects),

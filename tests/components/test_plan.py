@@ -55,6 +55,16 @@ def test_each_agent_reads_its_own_bucket_and_seals_with_its_own_regions_key():
         assert AgentConfig.from_env(environ) == config
 
 
+def test_an_agent_is_told_how_often_to_take_a_base_and_what_to_purge():
+    config = agent_config(Place(settings(), Site.DR))
+    assert (config.base_seconds, config.purge_days) == (24 * 3600, 0)
+    backup = {**settings_of("dr")["backup"], "baseIntervalHours": 6}
+    changed = settings(backup=backup, metadata={"retentionDays": 90})
+    for site in Site:
+        config = agent_config(Place(changed, site))
+        assert (config.base_seconds, config.purge_days) == (6 * 3600, 90)
+
+
 def test_replicated_backups_are_written_at_home():
     changed = settings(
         backup={"intervalSeconds": 300, "copyMode": "replicate"}, objectives={"rpoMinutes": 30}

@@ -226,10 +226,15 @@ def test_no_lifecycle_rule_is_shorter_than_the_retention(stack):
             kept = rule.get("noncurrentVersionExpiration", {}).get("noncurrentDays", 14)
             assert kept >= 14
             assert rule.get("expiration", {}).get("days", 14) >= 14
+            if prefix == "backups/":
+                assert rule["expiration"]["days"] * 24 * 3600 >= 14 * 86_400 + 86_400 + 300
     dags = found.one("BucketLifecycleConfiguration", bucket=NAMES.dag_bucket(Site(stack)))
     expiring = [rule for rule in dags.inputs["rules"] if "noncurrentVersionExpiration" in rule]
     assert [rule["filter"]["prefix"] for rule in expiring] == ["dags/"]
-    assert expiring[0]["noncurrentVersionExpiration"]["noncurrentDays"] > 2 * 14
+    backups = found.one("BucketLifecycleConfiguration", bucket=NAMES.backup_bucket(Site(stack)))
+    [lived] = [rule for rule in backups.inputs["rules"] if rule["id"] == "backups"]
+    longest = lived["expiration"]["days"] + lived["noncurrentVersionExpiration"]["noncurrentDays"]
+    assert expiring[0]["noncurrentVersionExpiration"]["noncurrentDays"] > longest
 
 
 def test_the_environment_knows_its_place():

@@ -1,5 +1,6 @@
 """What one part writes, the other reads back unchanged, and nothing else is accepted."""
 
+from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -115,6 +116,8 @@ def test_an_agent_reads_the_options_that_the_stack_wrote() -> None:
         copy_mode=CopyMode.DIRECT,
         agent_seconds=60,
         export_seconds=300,
+        base_seconds=7200,
+        purge_days=30,
     )
     environ = {variable(key.split(".")[1]): value for key, value in config.to_options().items()}
     assert AgentConfig.from_env(environ) == config
@@ -122,6 +125,15 @@ def test_an_agent_reads_the_options_that_the_stack_wrote() -> None:
     del environ[variable("seal_key")]
     with pytest.raises(KeyError, match="AIRFLOW__MWAA_DR__SEAL_KEY"):
         AgentConfig.from_env(environ)
+
+
+def test_an_agent_gets_on_without_the_options_that_are_new() -> None:
+    """Code reaches an environment before its options do."""
+    needed = {field.name: "1" for field in fields(AgentConfig) if field.default is MISSING}
+    needed |= {"site": "dr", "copy_mode": "direct"}
+    config = AgentConfig.from_env({variable(name): text for name, text in needed.items()})
+    assert (config.base_seconds, config.purge_days) == (86_400, 0)
+    assert {name.split(".")[1] for name in config.to_options()} == needed.keys()
 
 
 def test_a_manifest_is_signed_as_a_whole() -> None:
@@ -134,7 +146,7 @@ def test_a_manifest_is_signed_as_a_whole() -> None:
 
 
 def test_a_manifest_of_an_unknown_format_is_refused() -> None:
-    text = manifest().to_json().replace('"format_version": 1', '"format_version": 99')
+    text = replace(manifest(), format_version=99).to_json()
     with pytest.raises(ValueError, match="format 99"):
         Manifest.from_json(text)
 

@@ -9,10 +9,11 @@ import pytest
 
 from local import postgres
 from local.mwaa import install
-from tests.metadata import metadata_hard
+from tests.metadata import metadata_hard, purge_airflow, purge_world
 from tests.metadata.metadata_world import ROLE, Vault, World
 
 VERSION = "2.10.3"
+MODERN = "3.2.1"
 TEMPLATE = "template_airflow"
 FILLED = "template_filled"
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -101,3 +102,33 @@ def target(new_world: Callable[..., World]) -> World:
 @pytest.fixture
 def vault(tmp_path: Path) -> Vault:
     return Vault(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def told(
+    cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], World]:
+    """A template of each version, filled with the story; with the hard rows too where there are."""
+    made: dict[str, World] = {}
+
+    def make(version: str) -> World:
+        if version not in made:
+            name = f"template_purge_{version}"
+            if version == VERSION:
+                cluster_copy(cluster, TEMPLATE, name)
+            else:
+                home = tmp_path_factory.mktemp("purge")
+                purge_airflow.airflow(version, cluster.create_database(name), home, "db", "migrate")
+            world = made[version] = World(cluster, name)
+            for kind in ("TABLES", "SEQUENCES"):
+                world.sql(f"GRANT ALL ON ALL {kind} IN SCHEMA public TO {ROLE}")
+            purge_world.fill(world)
+            world.close()
+        return made[version]
+
+    return make
+
+
+@pytest.fixture
+def old(told: Callable[[str], World], new_world: Callable[..., World]) -> Callable[..., World]:
+    return lambda version=VERSION: new_world(told(version))

@@ -115,3 +115,50 @@ def test_uris_name_their_storage(tmp_path):
             storage_from_uri(uri, REGION)
     with pytest.raises(ValueError, match="Region"):
         storage_from_uri("s3://bucket/prefix")
+
+
+def test_deleted_objects_are_gone_and_the_others_are_not(storage):
+    for key in ("a/1/x", "a/1/y", "a/2", "b"):
+        storage.put(key, b"data")
+    storage.delete(["a/1/x", "a/2", "never/was"])
+    assert [key for key, _ in storage.list("")] == ["a/1/y", "b"]
+    storage.delete(["a/1/y", "b"])
+    storage.put("b", b"again")
+    assert [key for key, _ in storage.list("")] == ["b"]
+
+
+def test_more_objects_than_one_request_takes_are_deleted(storage, monkeypatch):
+    monkeypatch.setattr(module, "DELETED_AT_ONCE", 3)
+    names = [f"n/{number}" for number in range(7)]
+    for name in names:
+        storage.put(name, b"")
+    storage.delete(names)
+    assert list(storage.list("")) == []
+
+
+def test_a_deletion_in_a_bucket_with_versions_can_be_taken_back(bucket):
+    bucket._client.put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+    )
+    bucket.put("versioned/one", b"data")
+    bucket.delete(["versioned/one"])
+    found = bucket._client.list_object_versions(Bucket=BUCKET, Prefix="versioned/")
+    assert [marker["IsLatest"] for marker in found["DeleteMarkers"]] == [True]
+    assert [version["Size"] for version in found["Versions"]] == [4]
+
+
+def test_a_deletion_that_s3_refuses_is_an_error(bucket, monkeypatch):
+    answer = {"Errors": [{"Key": "kept", "Code": "AccessDenied", "Message": "not allowed"}]}
+    monkeypatch.setattr(bucket._client, "delete_objects", lambda **_: answer)
+    with pytest.raises(PermissionError, match="kept was not deleted: not allowed"):
+        bucket.delete(["kept"])
+
+
+def test_no_folder_is_left_behind(tmp_path):
+    storage = FileStorage(tmp_path)
+    storage.put("a/b/c", b"")
+    storage.put("a/d", b"")
+    storage.delete(["a/b/c"])
+    assert not (tmp_path / "a" / "b").exists()
+    storage.delete(["a/d"])
+    assert list(tmp_path.iterdir()) == []

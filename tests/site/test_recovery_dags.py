@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from airflow.models.dagbag import DagBag
 bag = DagBag(sys.argv[1], include_examples=False)
 print(json.dumps({"errors": bag.import_errors, "dags": {
     dag.dag_id: [str(dag.schedule_interval), dag.is_paused_upon_creation, dag.max_active_runs]
-    for dag in bag.dags.values()}}))
+    for dag in bag.dags.values()},
+    "tasks": {dag.dag_id: sorted(dag.task_ids) for dag in bag.dags.values()}}))
 """
 
 
@@ -58,6 +60,14 @@ def test_they_load_with_their_schedules(folder: Path, tmp_path: Path) -> None:
         EXPORT_DAG: ["0:05:00", False, 1],
         IMPORT_DAG: ["None", False, 1],
     }
+
+
+@pytest.mark.parametrize(("days", "tasks"), [(0, ["export"]), (90, ["export", "purge"])])
+def test_a_purge_is_part_of_the_export_only_where_it_was_asked_for(
+    folder: Path, tmp_path: Path, days: int, tasks: list[str]
+) -> None:
+    options = replace(CONFIG, purge_days=days).to_options()
+    assert load(folder, tmp_path / "home", options)["tasks"][EXPORT_DAG] == tasks
 
 
 def test_without_their_options_the_import_error_says_which_are_missing(
