@@ -69,7 +69,7 @@ def fill(server: Server, size: int) -> str:
     ddl.put_back(lambda: server.connect(name), taken)
     with connection, connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA bench CASCADE")
-        _heal_sequences(cursor)
+        ddl.heal_sequences(cursor)
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (FREEZE, ANALYZE, PARALLEL 1)")
@@ -115,19 +115,6 @@ def _secrets(cursor: "psycopg2.extensions.cursor", fernet: Fernet, anchor: str) 
             for _ in range(UNFINISHED[0], UNFINISHED[1] + 1)
         ],
     )
-
-
-def _heal_sequences(cursor: "psycopg2.extensions.cursor") -> None:
-    cursor.execute(
-        """
-        SELECT format('SELECT setval(%L, coalesce((SELECT max(%I) FROM %I), 0) + 1, false)',
-                      pg_get_serial_sequence(table_name, column_name), column_name, table_name)
-        FROM information_schema.columns WHERE table_schema = 'public'
-          AND pg_get_serial_sequence(quote_ident(table_name), column_name) IS NOT NULL
-        """
-    )
-    for (statement,) in cursor.fetchall():
-        cursor.execute(statement)
 
 
 def main() -> None:

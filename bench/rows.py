@@ -257,4 +257,4 @@ STATEMENTS: dict[str, str] = {
     "ab_permission_view_role": "INSERT INTO ab_permission_view_role (id, permission_view_id, "
     "role_id) SELECT 101 + d, 101 + d, 101 + mod(d, 2) FROM bench.dag",
 }
-"""Where rows are numbered here, `dataset.heal_sequences` moves the sequence behind them."""
+"""Where rows are numbered here, `ddl.heal_sequences` moves the sequence behind them."""
