@@ -94,6 +94,19 @@ def _parsed(server: Server, database: str, since: datetime) -> bool:
     return alive > 0 and parsed > DAGS
 
 
+def wait_for_parse(server: Server, database: str) -> None:
+    """Until every file was parsed once more."""
+    ((since,),) = server.rows(database, "SELECT now()")
+
+    def parsed() -> bool:
+        ((count,),) = server.rows(
+            database, "SELECT count(*) FROM dag WHERE is_active AND last_parsed_time > %s", since
+        )
+        return count > DAGS
+
+    wait_until(parsed, 120, "every DAG was parsed again")
+
+
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
     """Poll four times a second.
 
