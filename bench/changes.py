@@ -16,7 +16,7 @@ _KEY = "dag_id, task_id, run_id, map_index"
 _RECENT = """run_id IN (SELECT run_id FROM dag_run WHERE state = 'success'
     AND execution_date >= %(anchor)s::timestamptz - interval '3 days')"""
 _OLD = """run_id IN (SELECT run_id FROM dag_run WHERE state = 'success'
-    AND execution_date < %(anchor)s::timestamptz - interval '50 days')"""
+    AND id < (SELECT max(id) / 2 FROM dag_run))"""
 _SUCCESS = "state = 'success' AND "
 _NUMBER = "right({}, 3)::int"
 """A DAG's number."""

@@ -9,6 +9,7 @@ cluster that `bench.dataset --json FILE` keeps; without, on one of its own.
 import contextlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ def main(only: tuple[str, ...], sizes: str, kept: Path | None, results: Path) ->
         wanted = tuple(int(size) for size in sizes.split(","))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that everything is cleaned up
     results.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(results.read_text()) if results.exists() else {}
     with _workplace(results.parent, kept) as (folder, server), _progress(len(groups)) as shown:

@@ -54,9 +54,13 @@ def run(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Out
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(child.pid, peaks, ended), daemon=True)
     watch.start()
-    output, errors = child.communicate()
-    ended.set()
-    watch.join()
+    try:
+        output, errors = child.communicate()
+    finally:
+        if child.poll() is None:  # this process is to end
+            child.kill()
+        ended.set()
+        watch.join()
     said = document(output, errors, child.returncode)
     return Outcome(said, round(sum(peaks.values()) / 1024, 1))
 
