@@ -85,7 +85,8 @@ def contents(server: Server, database: str, source: str, key: str) -> Contents:
                 f"FROM ({query}) x",
                 values,
             )
-            found[name] = cursor.fetchone()
+            ((rows, digest),) = cursor.fetchall()
+            found[name] = rows, digest
         found |= _secrets(cursor, Fernet(key))
     connection.close()
     return found
@@ -95,7 +96,10 @@ def _secrets(cursor: "psycopg2.extensions.cursor", fernet: Fernet) -> Contents:
     def clear(value: str | None, encrypted: bool | None) -> str | None:
         return fernet.decrypt(value.encode()).decode() if value and encrypted else value
 
-    cursor.execute("SELECT key, val, is_encrypted, description FROM variable ORDER BY key")
+    cursor.execute(
+        "SELECT key, val, is_encrypted, description FROM variable "
+        "WHERE key NOT LIKE 'mwaa\\_dr\\_%' ORDER BY key"  # a site's own are not restored
+    )
     variables = [(key, clear(val, flag), about) for key, val, flag, about in cursor.fetchall()]
     cursor.execute(
         "SELECT conn_id, host, login, password, is_encrypted, extra, is_extra_encrypted "

@@ -49,14 +49,14 @@ def bulk(stage: Stage) -> None:
 
 
 def _bulk(stage: Stage, size: int) -> None:
-    _import(stage, size, f"bulk/ours/{size}", bulk=True)
+    _import(stage, size, f"bulk/ours/{size}", mode="bulk")
 
 
-def _import(stage: Stage, size: int, name: str, *, bulk: bool) -> None:
+def _import(stage: Stage, size: int, name: str, mode: str) -> None:
     backup = stage.backup(size)
     target = stage.target()
     done = stage.engine(
-        target, stage.server.target_key, do="import", backup=backup, bulk=bulk, size=size
+        target, stage.server.target_key, do="import", backup=backup, mode=mode, size=size
     )
     stage.require_restored(target, stage.source(size), name)
     stage.record(name, done.seconds)
@@ -171,7 +171,8 @@ def _follow(stage: Stage, name: str) -> None:
     changing = server.copy(stage.source(), "changing")
     standby = stage.target("standby")
     base = stage.engine(changing, server.source_key, do="export", kind="base", **where)
-    stage.engine(standby, server.target_key, do="import", backup=base.said["backup"], **where)
+    follow = {"do": "import", "mode": "follow", **where}
+    stage.engine(standby, server.target_key, backup=base.said["backup"], **follow)
     connection = server.connect(changing)
     try:
         for round_ in range(changes.ROUNDS):
@@ -181,9 +182,8 @@ def _follow(stage: Stage, name: str) -> None:
             )
             if done.said["kind"] != "incremental":
                 raise check.WrongResultError(f"{name}: a {done.said['kind']} backup was made")
-            applied = stage.engine(
-                standby, server.target_key, do="import", backup=done.said["backup"], **where
-            )
+            backup = done.said["backup"]
+            applied = stage.engine(standby, server.target_key, backup=backup, **follow)
             found = check.contents(server, standby, changing, server.target_key)
             wanted = check.contents(server, changing, changing, server.source_key)
             check.require_equal(found, wanted, f"{name}, round {round_}")
@@ -207,7 +207,7 @@ def sizes(stage: Stage, wanted: tuple[int, ...]) -> None:
         if size != FULL or not stage.raw.get(f"bulk/ours/{size}"):
             stage.attempt(f"bulk/ours/{size}", functools.partial(_bulk, stage, size))
         if size <= FULL:
-            merge = functools.partial(_import, stage, size, f"import/ours/{size}", bulk=False)
+            merge = functools.partial(_import, stage, size, f"import/ours/{size}", mode="restore")
             stage.attempt(f"import/ours/{size}", merge)
         stage.drop("target")
         if size > FULL:

@@ -1,3 +1,4 @@
+# type: ignore  (Airflow is not installed where types are checked)
 """Ten of the source's DAGs; the file's name ends with which ten. See `bench/rows.py`."""
 
 import pathlib
