@@ -11,7 +11,7 @@ AIRFLOW ?= 2.10.3
 OUTAGE ?= hang
 
 .PHONY: setup pulumi test lint format types unit engine airflow drills lock
-.PHONY: drill local-up local-down local-env
+.PHONY: drill local-up local-down local-env bench
 
 setup: build/.setup-done
 
@@ -65,3 +65,7 @@ local-down: setup
 
 local-env: setup
 	@$(BIN)/python -m local env
+
+# Nothing else should run meanwhile; BENCH="--help" lists what can be chosen.
+bench: setup
+	@$(BIN)/python -m bench.metadata $(BENCH)
