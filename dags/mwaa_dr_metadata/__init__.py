@@ -22,6 +22,8 @@ from mwaa_dr_metadata.errors import (
     TargetRefusedError,
 )
 from mwaa_dr_metadata.export import ExportOptions, export_backup
+from mwaa_dr_metadata.forecast_model import Forecast
+from mwaa_dr_metadata.forecasting import forecast
 from mwaa_dr_metadata.model import (
     BackupCheck,
     BackupIdentity,
@@ -57,6 +59,7 @@ __all__ = [
     "ExportOptions",
     "FileSealer",
     "FileStorage",
+    "Forecast",
     "ImportOptions",
     "ImportReport",
     "ImportVerificationError",
@@ -81,6 +84,7 @@ __all__ = [
     "engine_from_env",
     "export_backup",
     "fernet_from_env",
+    "forecast",
     "import_backup",
     "list_backups",
     "load_manifest",

@@ -117,7 +117,7 @@ class Work:
                 checks = writer.write(session, RESUME, items)
                 session.execute(PAUSE_ALL)
                 found = interrupted(session), conflicts(session)
-                schedule = oracle.differences(dags, oracle.read_oracle(session))
+                schedule = oracle.differences(dags, oracle.read_next_runs(session))
                 if also is not None:
                     also(session)
                 # The ownership may have moved while we worked: ask again before it counts.
