@@ -203,9 +203,8 @@ def _by_data(schedule: DagSchedule, promotion: Promotion) -> PlannedRun | None:
     if not schedule.queued or not _fires(schedule):
         return None
     moment = max(datetime.fromisoformat(event["at"]) for event in schedule.queued)
-    newer = schedule.timetable["newer"]
     return PlannedRun(
-        logical_date=None if newer else _text(moment),
+        logical_date=_text(moment) if schedule.timetable["dated"] else None,
         data_interval_start=None,
         data_interval_end=None,
         due_at=_text(moment),

@@ -11,6 +11,8 @@ from typing import Any
 from contract.manifest import DagSchedule
 
 OWN_PACKAGE = "airflow.timetables."
+AIRFLOW_2, AIRFLOW_3_0 = 1, 2
+"""Versions of the serialised form; what came later has higher ones."""
 
 Json = Mapping[str, Any]
 
@@ -24,12 +26,12 @@ def read_schedule(document: Json) -> DagSchedule:
     try:
         dag = document["dag"]
         tasks = [task.get("__var", task) for task in dag.get("tasks", ())]
-        newer = document["__version"] > 1
+        version = document["__version"]
         return DagSchedule(
-            timetable=_timetable(dag, newer),
+            timetable=_timetable(dag, version),
             # Only a value that is not the default is written; from Airflow 3 on the default is
             # fixed, before that it is the environment's.
-            catchup=dag.get("catchup", False if newer else None),
+            catchup=dag.get("catchup", None if version == AIRFLOW_2 else False),
             start_date=_time(min(_dates(dag, tasks, "start_date"), default=None)),
             end_date=_time(_latest(dag, tasks)),
             depends_on_past=any(_depends_on_past(task) for task in tasks),
@@ -60,9 +62,9 @@ def _depends_on_past(task: Json) -> bool:
     )
 
 
-def _timetable(dag: Json, newer: bool) -> dict[str, Any]:
+def _timetable(dag: Json, version: int) -> dict[str, Any]:
     if "timetable" in dag:
-        found = _encoded(dag["timetable"], dag, newer)
+        found = _encoded(dag["timetable"], dag, version)
     else:
         found = _interval(dag.get("schedule_interval"), dag.get("timezone", "UTC"))
     allowed = dag.get("allowed_run_types")
@@ -80,15 +82,15 @@ def _interval(value: object, zone: str | int) -> dict[str, Any]:
     return {"kind": "cron-interval", "expression": value, "timezone": zone}
 
 
-def _encoded(value: Json, dag: Json, newer: bool) -> dict[str, Any]:
+def _encoded(value: Json, dag: Json, version: int) -> dict[str, Any]:
     name, parameters = value["__type"], value["__var"]
     reader = _READERS.get(name.removeprefix(OWN_PACKAGE)) if name.startswith(OWN_PACKAGE) else None
     if reader is None:
         return unknown(f"{name} is not one of the timetables that can be computed here")
-    return reader(parameters, dag, newer)
+    return reader(parameters, dag, version)
 
 
-def _cron_trigger(it: Json, dag: Json, newer: bool) -> dict[str, Any]:  # noqa: ARG001
+def _cron_trigger(it: Json, dag: Json, version: int) -> dict[str, Any]:  # noqa: ARG001
     found = {
         "kind": "cron-trigger",
         "expressions": it.get("expressions") or [it["expression"]],
@@ -98,46 +100,49 @@ def _cron_trigger(it: Json, dag: Json, newer: bool) -> dict[str, Any]:  # noqa: 
     return {**found, "run_immediately": it["run_immediately"]} if "run_immediately" in it else found
 
 
-def _data(it: Json, dag: Json, newer: bool) -> dict[str, Any]:
+def _data(it: Json, dag: Json, version: int) -> dict[str, Any]:
     # Until Airflow 2.9 the DAG holds the condition, until 2.8 as a list.
     condition = it.get("asset_condition") or it.get("dataset_condition")
     if condition is None:
         condition = dag.get("dataset_triggers")
-    return {"kind": "data", "condition": read_condition(condition), "newer": newer}
+    return {"kind": "data", "condition": read_condition(condition), "dated": version == AIRFLOW_2}
 
 
-def _data_or_time(it: Json, dag: Json, newer: bool) -> dict[str, Any]:
+def _data_or_time(it: Json, dag: Json, version: int) -> dict[str, Any]:
     return {
-        **_data(it, dag, newer),
+        **_data(it, dag, version),
         "kind": "data-or-time",
-        "timetable": _encoded(it["timetable"], dag, newer),
+        "timetable": _encoded(it["timetable"], dag, version),
     }
 
 
-_READERS: dict[str, Callable[[Json, Json, bool], dict[str, Any]]] = {
-    "interval.CronDataIntervalTimetable": lambda it, _dag, _newer: {
+_READERS: dict[str, Callable[[Json, Json, int], dict[str, Any]]] = {
+    "interval.CronDataIntervalTimetable": lambda it, _dag, _version: {
         "kind": "cron-interval",
         "expression": it["expression"],
         "timezone": it["timezone"],
     },
-    "interval.DeltaDataIntervalTimetable": lambda it, _dag, _newer: {
+    "interval.DeltaDataIntervalTimetable": lambda it, _dag, _version: {
         "kind": "delta-interval",
         "delta": it["delta"],
     },
     "trigger.CronTriggerTimetable": _cron_trigger,
     "trigger.MultipleCronTriggerTimetable": _cron_trigger,
-    "trigger.DeltaTriggerTimetable": lambda it, _dag, _newer: {
+    "trigger.DeltaTriggerTimetable": lambda it, _dag, _version: {
         "kind": "delta-trigger",
         "delta": it["delta"],
         "interval": it["interval"],
     },
-    "simple.NullTimetable": lambda _it, _dag, _newer: {"kind": "never"},
-    "simple.OnceTimetable": lambda _it, _dag, newer: {"kind": "once", "needs_start": not newer},
-    "simple.ContinuousTimetable": lambda _it, _dag, newer: {
-        "kind": "continuous",
-        "needs_start": not newer,
+    "simple.NullTimetable": lambda _it, _dag, _version: {"kind": "never"},
+    "simple.OnceTimetable": lambda _it, _dag, version: {
+        "kind": "once",
+        "needs_start": version <= AIRFLOW_3_0,
     },
-    "events.EventsTimetable": lambda it, _dag, _newer: {
+    "simple.ContinuousTimetable": lambda _it, _dag, version: {
+        "kind": "continuous",
+        "needs_start": version <= AIRFLOW_3_0,
+    },
+    "events.EventsTimetable": lambda it, _dag, _version: {
         "kind": "events",
         "dates": it["event_dates"],
     },

@@ -112,13 +112,22 @@ class CronIntervals:
             earliest = self.cron.align_next(earliest)
         if not limits.catchup:
             newest = self._newest(now)
+            if newest is None:
+                return None
             earliest = newest if earliest is None else max(newest, earliest)
         return _next_interval(earliest, last, limits, self.cron.align_previous, self.cron.next)
 
-    def _newest(self, now: datetime) -> datetime:
-        """Start of the latest interval that is over, or that begins right now."""
+    def _newest(self, now: datetime) -> datetime | None:
+        """Start of the latest interval that is over, or that begins right now.
+
+        None in the hour or so after some turns of the clock: Airflow fails there, and plans no run
+        until it parses the file again.
+        """
         start = self.cron.previous(now)
-        return start if self.cron.next(start) == now else self.cron.previous(start)
+        following = self.cron.next(start)
+        if following < now:
+            return None
+        return start if following == now else self.cron.previous(start)
 
 
 @dataclass(frozen=True)
@@ -271,11 +280,7 @@ class Continuous:
         start = limits.earliest or (None if self.needs_start else now)
         if start is None:
             return None
-        found = Interval(start, max(start, now))
-        if last is not None and (last.end <= now or self.needs_start):
-            found = Interval(last.end, now)
-        elif last is not None:
-            found = Interval(start, start + (last.end - last.start))
+        found = Interval(start, max(start, now)) if last is None else Interval(last.end, now)
         return None if limits.latest is not None and found.end > limits.latest else found
 
 
