@@ -1,9 +1,8 @@
 """DAGs with every kind of schedule, and the comparison of a forecast with what a scheduler did."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mwaa_dr_metadata.forecast_model import DagForecast, Forecast, Outlook
 
@@ -58,6 +57,8 @@ make("past", timedelta(seconds=20), {"depends_on_past": True}, catchup=True, max
 """
 
 SECOND = timedelta(seconds=1)
+VAGUE = 10 * SECOND
+"""How far a run may be from what was foretold, where the forecast itself says that it is vague."""
 
 
 def seeds(base: datetime) -> dict[str, tuple[datetime, datetime]]:
@@ -98,28 +99,33 @@ class Comparison:
         return self.forecast == self.made
 
 
-def planned(dag: DagForecast) -> list[Run]:
-    assert dag.runs.last is None, "the forecast was cut short"
-    return [
-        (moment(run.logical_date), datetime.fromisoformat(run.due_at)) for run in dag.runs.first
-    ]
-
-
 def moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
+
+
+def planned(dag: DagForecast) -> list[tuple[Run, bool]]:
+    """Each run, and whether its times can be told exactly."""
+    assert dag.runs.last is None, "the forecast was cut short"
+    return [
+        ((moment(run.logical_date), datetime.fromisoformat(run.due_at)), run.exact)
+        for run in dag.runs.first
+    ]
 
 
 def compare(
     forecast: Forecast, made: Iterable[tuple[str, datetime | None, datetime]], until: datetime
 ) -> Comparison:
-    foretold = {
-        dag.dag_id: sorted((run for run in planned(dag) if run[1] <= until), key=lambda run: run[1])
-        for dag in forecast.dags
-    }
+    foretold: dict[str, list[Run]] = {}
+    vague: set[datetime] = set()
+    for dag in forecast.dags:
+        runs = sorted(planned(dag), key=lambda run: run[0][1])
+        foretold[dag.dag_id] = [run for run, _ in runs if run[1] <= until]
+        vague |= {run[1] for run, exact in runs if not exact}
     found: dict[str, list[Run]] = {dag.dag_id: [] for dag in forecast.dags}
     for dag_id, date, due in sorted(made, key=lambda row: row[2]):
+        near = [run for run in foretold[dag_id] if run[1] in vague and abs(run[1] - due) < VAGUE]
         if due <= until:
-            found[dag_id].append((date, due))
+            found[dag_id].append(near[0] if near else (date, due))
     return Comparison(foretold, found)
 
 
@@ -155,6 +161,3 @@ def settled(now: datetime, parsed: Mapping[str, datetime]) -> bool:
     second = now.timestamp() % 30
     turned = now - (second * SECOND)
     return 3 < second < 18 and all(time > turned for time in parsed.values())
-
-
-Sql = Callable[..., list[tuple[Any, ...]]]

@@ -3,37 +3,62 @@
 import os
 import subprocess
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from contract.sites import InFlightRule
 from local import leash
 from local.mwaa import install
-from mwaa_dr_metadata import Phase, control, forecast, load_oracle, unpark
+from local.postgres import Cluster
+from mwaa_dr_metadata import (
+    InterruptedRun,
+    InterruptedTask,
+    Phase,
+    control,
+    forecast,
+    load_oracle,
+    unpark,
+)
+from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.forecast_model import Fate, Forecast
+from mwaa_dr_metadata.oracle import read_oracle
 from tests.metadata import metadata_forecast as world_of_dags
 from tests.metadata.conftest import VERSION
 from tests.metadata.metadata_forecast import SECOND, Comparison
-from tests.metadata.metadata_world import World
+from tests.metadata.metadata_world import ROLE, World
 
 pytestmark = pytest.mark.airflow
 
-WATCHED = timedelta(seconds=75)
+AIRFLOW_3 = "3.2.1"
+WATCHED = timedelta(seconds=50)
 PATIENCE = timedelta(seconds=120)
-PARSE = """
-from airflow.models import DagBag
-bag = DagBag(read_dags_from_db=False, include_examples=False)
-assert not bag.import_errors, bag.import_errors
-bag.sync_to_db()
-"""
+
+PARSE = {
+    VERSION: (
+        "import sys; from airflow.models import DagBag; "
+        "bag = DagBag(read_dags_from_db=False, include_examples=False); bag.sync_to_db(); "
+        "sys.exit(str(bag.import_errors) if bag.import_errors else 0)",
+    ),
+    AIRFLOW_3: ("import sys; from airflow.__main__ import main; "
+                "sys.argv[1:] = ['dag-processor', '--num-runs', '1']; main()",),
+}  # fmt: skip
+PROCESSES = {VERSION: ["scheduler"], AIRFLOW_3: ["scheduler", "dag-processor"]}
 QUEUED = """
-    INSERT INTO dataset_dag_run_queue (dataset_id, target_dag_id, created_at)
-    SELECT d.id, r.dag_id, now() - interval '1 minute' FROM dataset d
-    JOIN dag_schedule_dataset_reference r ON r.dataset_id = d.id WHERE d.uri = 's3://in/ready'
+    INSERT INTO {0}_dag_run_queue ({0}_id, target_dag_id, created_at)
+    SELECT d.id, r.dag_id, now() - interval '1 minute' FROM {0} d
+    JOIN dag_schedule_{0}_reference r ON r.{0}_id = d.id WHERE d.uri = 's3://in/ready'
 """
+MADE = """
+    SELECT dag_id, execution_date, CASE WHEN run_type = 'dataset_triggered' THEN execution_date
+           ELSE data_interval_end END FROM dag_run WHERE id > {}
+"""
+MADE_BY_3 = "SELECT dag_id, logical_date, run_after FROM dag_run WHERE id > {}"
+STATES = "SELECT state, count(*) FROM dag_run WHERE dag_id = 'past' AND id > %s"
 
 
 def environment(world: World, home: Path) -> dict[str, str]:
@@ -46,7 +71,11 @@ def environment(world: World, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "2",
+        "AIRFLOW__API_AUTH__JWT_SECRET": world.key,
+        **{
+            f"AIRFLOW__{section}__MIN_FILE_PROCESS_INTERVAL": "2"
+            for section in ("SCHEDULER", "DAG_PROCESSOR")
+        },
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
@@ -63,9 +92,13 @@ def home_of(folder: Path) -> Path:
     return folder
 
 
-def parse(world: World, home: Path) -> None:
+def parse(world: World, home: Path, version: str = VERSION) -> None:
+    run(world, home, version, "-c", *PARSE[version])
+
+
+def run(world: World, home: Path, version: str, *arguments: str) -> None:
     done = subprocess.run(
-        [install.ensure(VERSION), "-c", PARSE],
+        [install.ensure(version), *arguments],
         env=environment(world, home),
         capture_output=True,
         text=True,
@@ -90,33 +123,27 @@ def history(world: World) -> None:
     }
     world.run("past", "scheduled__cut", **run, state="running", end_date=None)
     world.task("past", "scheduled__cut", "t", state="running", end_date=None)
-    world.sql(QUEUED)
+    world.sql(QUEUED.format("dataset"))
     world.sql("UPDATE dag SET is_paused = dag_id = 'paused'")
 
 
-MADE = """
-    SELECT dag_id, execution_date, CASE WHEN run_type = 'dataset_triggered' THEN execution_date
-           ELSE data_interval_end END FROM dag_run WHERE id > {}
-"""
-STATES = "SELECT state, count(*) FROM dag_run WHERE dag_id = 'past' AND id > %s"
-
-
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[Callable[[World], None]]:
+def scheduler(tmp_path: Path) -> Iterator[Callable[[World, str], None]]:
     """Starts a real scheduler beside a database, with its parser."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(world: World) -> None:
+    def start(world: World, version: str) -> None:
         home = home_of(tmp_path / "scheduler")
-        with (tmp_path / "scheduler.log").open("wb") as log:
-            started.append(
-                leash.start(
-                    [install.ensure(VERSION).parent / "airflow", "scheduler"],
-                    env=environment(world, home),
-                    cwd=home,
-                    output=log,
+        for name in PROCESSES[version]:
+            with (tmp_path / f"{name}.log").open("wb") as log:
+                started.append(
+                    leash.start(
+                        [install.ensure(version).parent / "airflow", name],
+                        env=environment(world, home),
+                        cwd=home,
+                        output=log,
+                    )
                 )
-            )
 
     yield start
     for process in started:
@@ -158,7 +185,7 @@ def test_a_scheduler_makes_the_runs_that_were_foretold_and_no_others(
     report = vault.restore(target, key, Phase.RESUME)
     oracle = load_oracle(vault.storage, vault.sealer, key)
     before = target.one("SELECT max(id) FROM dag_run")
-    scheduler(target)
+    scheduler(target, VERSION)
     parsed = settle(target, now())
 
     promoted = now()
@@ -182,3 +209,93 @@ def test_a_scheduler_makes_the_runs_that_were_foretold_and_no_others(
     assert blocked == {"running": 2}
     (lost,) = [run for dag in foretold.dags for run in dag.interrupted]
     assert (lost.run_id, lost.fate) == ("scheduled__cut", Fate.FAIL)
+
+
+def test_compressed_dags_say_the_same(source, tmp_path):
+    """Airflow keeps them so under `compress_serialized_dags`."""
+    parse(source, home_of(tmp_path / "source"))
+    with transaction(source.engine) as session:
+        plain = read_oracle(session)
+    for dag_id, data in source.sql("SELECT dag_id, data::text FROM serialized_dag"):
+        source.sql(
+            "UPDATE serialized_dag SET data = NULL, data_compressed = %s WHERE dag_id = %s",
+            zlib.compress(data.encode()),
+            dag_id,
+        )
+    with transaction(source.engine) as session:
+        assert read_oracle(session) == plain
+    found = {entry.dag_id: entry.schedule for entry in plain}
+    assert found["past"].depends_on_past
+    assert not found["backlog"].depends_on_past
+    assert found["delta"].max_active_runs == 1
+    assert found["zoned"].timetable == {
+        "kind": "cron-interval",
+        "expression": "0 3 * * *",
+        "timezone": "Europe/Berlin",
+    }
+
+
+@pytest.fixture
+def newer(cluster: Cluster, tmp_path: Path) -> Iterator[World]:
+    """An environment of Airflow 3."""
+    world = World(cluster, f"world_{World.number()}")
+    cluster.create_database(world.name)
+    world.sql(f"GRANT ALL ON SCHEMA public TO {ROLE}")
+    run(world, home_of(tmp_path / "newer"), AIRFLOW_3, "-m", "airflow", "db", "migrate")
+    yield world
+    world.drop()
+
+
+def history_of_3(world: World) -> list[InterruptedRun]:
+    """As `history`, with the interrupted run in the form that an import leaves behind."""
+    base = now().replace(second=0, microsecond=0)
+    latest = world_of_dags.seeds(base)
+    for dag_id, (start, end) in latest.items():
+        run_of_3(world, dag_id, f"scheduled__{start.isoformat()}", (start, end), "success")
+    begun, over = latest["past"]
+    run_of_3(world, "past", "scheduled__cut", (over, over + (over - begun)), "failed")
+    world.sql(QUEUED.format("asset"))
+    world.sql("UPDATE dag SET is_paused = dag_id = 'paused'")
+    return [
+        InterruptedRun("past", "scheduled__cut", "running", [InterruptedTask("t", -1, "running")])
+    ]
+
+
+def run_of_3(
+    world: World, dag_id: str, run_id: str, interval: tuple[datetime, datetime], state: str
+) -> None:
+    start, end = interval
+    row = {"dag_id": dag_id, "run_id": run_id, "state": state}
+    times = {"start_date": now() - 3 * SECOND, "end_date": now() - 2 * SECOND}
+    bounds = {"data_interval_start": start, "data_interval_end": end}
+    dates = {"logical_date": start, "run_after": end, **bounds}
+    world.insert("dag_run", {**row, **times, **dates, "run_type": "scheduled"})
+    version = world.one("SELECT id FROM dag_version WHERE dag_id = %s", dag_id)
+    task = {"id": str(uuid4()), "task_id": "t", "map_index": -1, "try_number": 1, "max_tries": 0}
+    pool = {"pool": "default_pool", "pool_slots": 1, "dag_version_id": version}
+    world.insert("task_instance", {**row, **times, **task, **pool})
+
+
+def test_so_does_a_scheduler_of_airflow_3(newer, scheduler, tmp_path):
+    """Here un-paused in the database that the oracle is of."""
+    parse(newer, tmp_path / "newer", AIRFLOW_3)
+    interrupted = history_of_3(newer)
+    with transaction(newer.engine) as session:
+        oracle = read_oracle(session)
+    snapshot = now()
+    control.pause_all(newer.engine)
+    before = newer.one("SELECT max(id) FROM dag_run")
+    scheduler(newer, AIRFLOW_3)
+    parsed = settle(newer, now())
+
+    promoted = now()
+    foretold = forecast(
+        oracle, interrupted, InFlightRule.FAIL, snapshot, promoted, parsed_at=parsed, shown=10_000
+    )
+    control.unpause(newer.engine, oracle)
+
+    assert world_of_dags.outlooks(foretold) == world_of_dags.EXPECTED
+    found = watch(newer, foretold, promoted + WATCHED, MADE_BY_3.format(before))
+    assert found.made == found.forecast
+    assert sum(map(len, found.made.values())) > 50
+    assert dict(newer.sql(f"{STATES} GROUP BY 1", before)) == {"running": 2}
