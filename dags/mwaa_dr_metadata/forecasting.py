@@ -1,9 +1,11 @@
 """Foretells what Airflow will run in the first hour after a promotion, from a backup's oracle."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from contract.manifest import DagOracle, DagSchedule
 from contract.sites import InFlightRule
@@ -21,7 +23,7 @@ from mwaa_dr_metadata.inflight import UNFINISHED_RUNS
 from mwaa_dr_metadata.model import InterruptedRun
 from mwaa_dr_metadata.schedules import evaluate, in_words
 from mwaa_dr_metadata.simulation import Course, Load, Made, simulate
-from mwaa_dr_metadata.timetables import Interval, Limits, timetable_of
+from mwaa_dr_metadata.timetables import Interval, Limits, Timetable, timetable_of
 
 HORIZON = timedelta(hours=1)
 MANUAL = "manual__"
@@ -35,6 +37,7 @@ class Promotion:
     Args:
         outage: when the old owner stopped; the promotion if that is not known.
         parsed: DAG -> when its file was parsed last before the promotion.
+        timetable: makes one from the JSON of its description; DAGs of one schedule share it.
     """
 
     rule: InFlightRule
@@ -44,6 +47,7 @@ class Promotion:
     parsed: Mapping[str, datetime]
     catchup_by_default: bool
     shown: int
+    timetable: Callable[[str], Timetable]
 
 
 def forecast(
@@ -87,6 +91,7 @@ def forecast(
             _deduced_catchup(entries) if catchup_by_default is None else catchup_by_default
         ),
         shown=shown,
+        timetable=cache(lambda text: timetable_of(json.loads(text))),
     )
     return Forecast(
         snapshot_at=_text(snapshot_at),
@@ -164,7 +169,7 @@ def _by_time(entry: DagOracle, schedule: DagSchedule, load: Load, promotion: Pro
         # It never pauses, so how many there will be is as unknown as how long they take.
         load = replace(load, seconds=(promotion.until - promotion.promoted).total_seconds())
     course = simulate(
-        timetable_of(schedule.timetable),
+        promotion.timetable(json.dumps(schedule.timetable, sort_keys=True)),
         _interval(schedule.last_start, schedule.last_end),
         Limits(
             _moment(schedule.start_date),

@@ -82,7 +82,8 @@ def _rows(session: Session) -> Iterator[tuple[Any, ...]]:
     session.execute(
         f"""
         DECLARE mwaa_dr_oracle NO SCROLL CURSOR FOR
-        SELECT {_next_runs(session)}, t.max_active_runs, r.last_start, r.last_end, r.seconds,
+        SELECT {_next_runs(session)}, t.max_active_runs, {_time("r.last_start")},
+               {_time("r.last_end")}, r.seconds,
                q.queued::text, p.producers::text, nullif(s.data::text, 'null'), s.data_compressed
         FROM dag t
         LEFT JOIN (SELECT DISTINCT ON (dag_id) dag_id, data, data_compressed FROM serialized_dag
@@ -97,8 +98,8 @@ def _rows(session: Session) -> Iterator[tuple[Any, ...]]:
                    JOIN task_outlet_{data}_reference o USING ({data}_id)
                    GROUP BY 1) p USING (dag_id)
         CROSS JOIN LATERAL (
-            SELECT (array_agg({_time("x.data_interval_start")} ORDER BY x.n))[1] AS last_start,
-                   (array_agg({_time("x.data_interval_end")} ORDER BY x.n))[1] AS last_end,
+            SELECT (array_agg(x.data_interval_start ORDER BY x.n))[1] AS last_start,
+                   (array_agg(x.data_interval_end ORDER BY x.n))[1] AS last_end,
                    avg(extract(epoch FROM x.end_date - x.start_date))
                        FILTER (WHERE x.state = 'success')::float8 AS seconds
             FROM (SELECT d.*, row_number() OVER (ORDER BY d.{date} DESC) AS n FROM dag_run d

@@ -7,6 +7,7 @@ answer the same questions. All times are aware and in UTC: only a cron expressio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -65,12 +66,9 @@ class Cron:
         # One for all steps, since making one takes five times as long as a step.
         self._croniter = croniter(PRESETS.get(expression, expression))
         self._zone = zone_of(zone)
-
-    def next(self, current: datetime) -> datetime:
-        return self._step(current, self._croniter.get_next)
-
-    def previous(self, current: datetime) -> datetime:
-        return self._step(current, self._croniter.get_prev)
+        # Aligning asks again for steps that were just taken.
+        self.next = cache(partial(self._step, self._croniter.get_next))
+        self.previous = cache(partial(self._step, self._croniter.get_prev))
 
     def align_next(self, current: datetime) -> datetime:
         following = self.next(current)
@@ -80,7 +78,7 @@ class Cron:
         preceding = self.previous(current)
         return current if self.next(preceding) == current else preceding
 
-    def _step(self, current: datetime, find: Callable[..., Any]) -> datetime:
+    def _step(self, find: Callable[..., Any], current: datetime) -> datetime:
         naive = current.astimezone(self._zone).replace(tzinfo=None, fold=0)
         self._croniter.set_current(naive, force=True)
         found: datetime = find(datetime)
