@@ -77,8 +77,43 @@ class BackupObject:
 
 
 @dataclass(frozen=True, slots=True)
+class DagSchedule:
+    """What a DAG's next runs depend on, as the snapshot holds it; times ISO 8601 or None.
+
+    Args:
+        timetable: `{kind, ...}`, see `mwaa_dr_metadata.schedules`; what cannot be read is of the
+            kind `unknown`, with a `reason`.
+        catchup: None where the DAG leaves it to its environment's `catchup_by_default`.
+        start_date: the earliest of the DAG and its tasks.
+        end_date: the latest, if there is one for all of them.
+        depends_on_past: whether any task waits for its own success in the run before.
+        last_start: data interval of the latest scheduled run, from which Airflow finds the next.
+        last_end: its other end.
+        run_seconds: how long the latest successful scheduled runs took on average.
+        queued: `{uri, name, at}` of each dataset or asset whose event waits for this DAG.
+        producers: DAGs whose tasks update what this DAG waits for.
+    """
+
+    timetable: dict[str, Any]
+    catchup: bool | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    max_active_runs: int = 16
+    depends_on_past: bool = False
+    last_start: str | None = None
+    last_end: str | None = None
+    run_seconds: float | None = None
+    queued: list[dict[str, str]] = field(default_factory=list)
+    producers: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class DagOracle:
-    """What the scheduler was about to do with a DAG at the snapshot; times ISO 8601 or None."""
+    """What the scheduler was about to do with a DAG at the snapshot; times ISO 8601 or None.
+
+    Args:
+        schedule: None in a backup of an earlier version, which did not keep it.
+    """
 
     dag_id: str
     is_paused: bool
@@ -87,6 +122,7 @@ class DagOracle:
     next_dagrun_data_interval_start: str | None
     next_dagrun_data_interval_end: str | None
     next_dagrun_create_after: str | None
+    schedule: DagSchedule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from mwaa_dr_metadata.errors import (
     TargetRefusedError,
 )
 from mwaa_dr_metadata.export import ExportOptions, export_backup
+from mwaa_dr_metadata.forecast_model import Forecast
+from mwaa_dr_metadata.forecasting import forecast
 from mwaa_dr_metadata.model import (
     BackupCheck,
     BackupIdentity,
@@ -59,6 +61,7 @@ __all__ = [
     "ExportOptions",
     "FileSealer",
     "FileStorage",
+    "Forecast",
     "ImportMode",
     "ImportOptions",
     "ImportReport",
@@ -85,6 +88,7 @@ __all__ = [
     "engine_from_env",
     "export_backup",
     "fernet_from_env",
+    "forecast",
     "import_backup",
     "list_backups",
     "load_manifest",

@@ -118,7 +118,7 @@ class Work:
             session.execute(PAUSE_ALL)
             lost = interrupted(session) if has_mine(session) else []
             new = conflicts(session)
-            schedule = oracle.differences(dags, oracle.read_oracle(session))
+            schedule = oracle.differences(dags, oracle.read_next_runs(session))
             if also is not None:
                 also(session)
             # The ownership may have moved while we worked: ask again before it counts.
