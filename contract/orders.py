@@ -22,9 +22,8 @@ class OrderKind(StrEnum):
     """payload {backup: manifest key, in_flight: rule}, or {dags: [dag ids]} to undo a pause;
     result {unpaused: [dag ids], missing: [dag ids]}"""
     RERUN = "rerun"
-    """payload {snapshot_at: of the restored backup, outage_at: ISO 8601, runs: [{dag_id, run_id}]
-    or, for all that are interrupted, None; force, whole, dry_run: flags};
-    result {report: what was done, interrupted: [...] and at_risk: [...] as they are afterwards}"""
+    """payload: `contract.reruns.RerunRequest`; result {snapshot_at, report: what was done,
+    interrupted: [...] and at_risk: [...] as they are afterwards}"""
 
 
 class OrderStatus(StrEnum):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
 
+from contract.reruns import RunName
 from mwaa_dr_metadata.catalogue import Catalogue, read_catalogue
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.inflight import RUN_FAILED, TASK_FAILED
@@ -18,17 +19,6 @@ from mwaa_dr_metadata.session import Session, listed, literal
 
 OF_RUN = "t.dag_id = r.dag_id AND t.run_id = r.run_id"
 DONE = ("success", "skipped", "removed")
-
-
-@dataclass(frozen=True, slots=True)
-class RunName:
-    """What names a run in every environment."""
-
-    dag_id: str
-    run_id: str
-
-    def __str__(self) -> str:
-        return f"{self.dag_id}/{self.run_id}"
 
 
 @dataclass(frozen=True, slots=True)

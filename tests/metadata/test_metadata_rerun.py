@@ -1,18 +1,19 @@
 """What an outage interrupted is listed and, when asked, run again; nothing else stirs."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
 
+from contract.reruns import RerunRequest, RunName
 from contract.sites import InFlightRule
-from mwaa_dr_metadata import Phase, unpark
+from mwaa_dr_metadata import Phase, TargetRefusedError, unpark
 from mwaa_dr_metadata.interruptions import (
-    RunName,
     at_risk_runs,
     interrupted_runs,
     snapshot_of_import,
 )
-from mwaa_dr_metadata.rerun import rerun
+from mwaa_dr_metadata.rerun import answer, rerun
 from tests.metadata import metadata_hard as hard
 from tests.metadata.metadata_world import Vault, World, at
 
@@ -232,3 +233,21 @@ def test_runs_that_the_old_owner_may_have_begun_are_at_risk(source, target, vaul
     unknown = at_risk_runs(target.engine, manifest.snapshot_at)
     assert [one.run_id for one in unknown] == ["late", "at-risk", "new"]
     assert datetime.fromisoformat(found[1].due_at or "") == snapshot + timedelta(seconds=30)
+
+
+def test_an_answer_says_what_is_left_afterwards(restored, target):
+    before = answer(target.engine, RerunRequest(runs=[]))
+    assert before["snapshot_at"] == restored
+    assert [run["run_id"] for run in before["interrupted"]] == ["live", "waiting"]
+    assert before["report"]["runs"] == []
+    named_runs = [RunName("busy"), RunName("etl")]
+    after = answer(target.engine, RerunRequest(runs=named_runs))
+    assert [run["run_id"] for run in after["report"]["runs"]] == ["live", "waiting"]
+    assert [run["dag_id"] for run in after["report"]["left"]] == ["etl"]
+    assert after["interrupted"] == []
+    json.dumps(after)
+
+
+def test_where_no_import_can_be_told_the_snapshot_must_be_said(source):
+    with pytest.raises(TargetRefusedError, match="of which snapshot"):
+        answer(source.engine, RerunRequest())
