@@ -11,25 +11,13 @@ from cryptography.fernet import MultiFernet
 from sqlalchemy.engine import Engine
 
 from cli.explain import explained
+from cli.options import database_url
 from cli.place import Options
 from cli.vault import Vault
 from mwaa_dr_metadata import fernet_from_env
 from mwaa_dr_metadata.database import engine_from_url
 
 T = TypeVar("T")
-
-
-def database_url(*, required: bool) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """The option `--database-url`, which may hold a password."""
-    return click.option(
-        "--database-url",
-        envvar="MWAA_DR_DATABASE_URL",
-        show_envvar=True,
-        metavar="URL",
-        required=required,
-        help="The metadata database: postgresql://user:password@host:port/name. Others see what "
-        "stands on a command line: a password is safer in the variable.",
-    )
 
 
 @dataclass(frozen=True, slots=True)

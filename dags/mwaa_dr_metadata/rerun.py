@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
-from contract.reruns import RerunRequest, RunName
+from contract.reruns import RunName
 from contract.sites import InFlightRule
 from mwaa_dr_metadata.catalogue import Catalogue, read_catalogue
 from mwaa_dr_metadata.database import transaction
@@ -21,11 +21,8 @@ from mwaa_dr_metadata.interruptions import (
     DONE,
     OF_RUN,
     as_imported,
-    at_risk_runs,
     business,
     due_of,
-    interrupted_runs,
-    snapshot_of_import,
 )
 from mwaa_dr_metadata.restore import again_if_worth_it
 from mwaa_dr_metadata.session import Session, listed, literal, quote
@@ -46,55 +43,18 @@ class RerunReport:
         tasks: how many task instances were cleared in them.
         put_back: newer runs that had taken the places of the queued ones while they waited.
         left: `{dag_id, run_id, reason}` of each run that was asked for and not touched.
+        paused: DAGs of `runs` that are paused: their runs wait until they are not.
     """
 
     runs: list[RunName]
     tasks: int
     put_back: list[RunName]
     left: list[dict[str, str]]
+    paused: list[str]
     dry_run: bool
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def answer(engine: Engine, request: RerunRequest) -> dict[str, Any]:
-    """Do what is asked; return it as JSON with what is interrupted and at risk afterwards.
-
-    Raises:
-        TargetRefusedError: nothing was interrupted here by an import that could be told.
-    """
-    at = request.snapshot_at or snapshot_of_import(engine)
-    if at is None:
-        raise TargetRefusedError(
-            "this database does not show that an import interrupted anything; if one did, say of "
-            "which snapshot the backup was (`snapshot_at` in its manifest)"
-        )
-    names, missing = request.runs, []
-    if names is not None:
-        names, missing = _by_name(names, [one.name for one in interrupted_runs(engine, at)])
-    report = rerun(
-        engine, at, names, force=request.force, whole=request.whole, dry_run=request.dry_run
-    )
-    report.left.extend(missing)
-    return {
-        "snapshot_at": at,
-        "report": report.to_dict(),
-        "interrupted": [asdict(one) for one in interrupted_runs(engine, at)],
-        "at_risk": [asdict(one) for one in at_risk_runs(engine, at, request.outage_at)],
-    }
-
-
-def _by_name(
-    asked: Sequence[RunName], interrupted: Sequence[RunName]
-) -> tuple[list[RunName], list[dict[str, str]]]:
-    """The runs behind the names, and the DAGs that were named in vain."""
-    dags = {name.dag_id for name in asked if not name.run_id}
-    names = [name for name in asked if name.run_id]
-    names += [name for name in interrupted if name.dag_id in dags]
-    in_vain = sorted(dags - {name.dag_id for name in interrupted})
-    reason = "none of its runs is interrupted"
-    return names, [{"dag_id": name, "run_id": "", "reason": reason} for name in in_vain]
 
 
 def rerun(
@@ -164,7 +124,8 @@ def _rerun(
     tasks = _clear_tasks(session, catalogue, chosen, whole=whole)
     put_back = _make_way(session, catalogue, chosen)
     _queue(session, catalogue, chosen)
-    return RerunReport(runs, tasks, put_back, left, dry_run)
+    paused = sorted({name.dag_id for name in runs if found[name].paused})
+    return RerunReport(runs, tasks, put_back, left, paused, dry_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +133,14 @@ class _Found:
     id: int
     state: str
     as_imported: bool
-    known: bool
+    paused: bool | None
     undone: bool
 
     def refusal(self, force: bool, whole: bool) -> str:
         """Why the run is not touched; empty if it is."""
         if self.state in UNFINISHED_RUNS:
             return f"it is {self.state}"
-        if not self.known:
+        if self.paused is None:
             return "its DAG is not in this environment, so it would wait for ever"
         if self.as_imported:
             return ""
@@ -199,7 +160,7 @@ def _locked(
         parameters = [[n.dag_id for n in names], [n.run_id for n in names]]
     rows = session.rows(
         f"SELECT r.dag_id, r.run_id, r.id, r.state, {as_imported(snapshot_at)}, "
-        "EXISTS (SELECT FROM dag d WHERE d.dag_id = r.dag_id), "
+        "(SELECT coalesce(d.is_paused, FALSE) FROM dag d WHERE d.dag_id = r.dag_id), "
         f"(SELECT bool_and(coalesce(t.state, '') IN ({listed(DONE, literal)})) "
         f"FROM task_instance t WHERE {OF_RUN}) IS NOT TRUE "
         f"FROM dag_run r WHERE {where} AND {business()} ORDER BY r.id FOR UPDATE OF r",

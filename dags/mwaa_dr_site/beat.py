@@ -11,7 +11,7 @@ from contract.ownership import Ownership
 from contract.pulse import Pulse
 from contract.reruns import RerunRequest
 from mwaa_dr_metadata import control, database
-from mwaa_dr_metadata.rerun import answer
+from mwaa_dr_metadata.rerun_request import answer
 from mwaa_dr_site import inbox
 from mwaa_dr_site.backups import Backups
 from mwaa_dr_site.mailbox import Mailbox, now

@@ -13,7 +13,8 @@ from mwaa_dr_metadata.interruptions import (
     interrupted_runs,
     snapshot_of_import,
 )
-from mwaa_dr_metadata.rerun import answer, rerun
+from mwaa_dr_metadata.rerun import rerun
+from mwaa_dr_metadata.rerun_request import answer
 from tests.metadata import metadata_hard as hard
 from tests.metadata.metadata_world import Vault, World, at
 
@@ -67,6 +68,7 @@ def test_everything_that_did_not_succeed_runs_again(restored, target):
     report = rerun(target.engine, restored)
     assert report.runs == [LIVE, WAITING]
     assert (report.left, report.put_back, report.dry_run) == ([], [], False)
+    assert report.paused == ["busy"]
     assert runs(target) == {"live": "queued", "waiting": "queued", "done": "success"}
     found = tasks(
         target, "state, start_date, end_date, duration, trigger_id, next_method, hostname"
