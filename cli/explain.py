@@ -18,9 +18,12 @@ from mwaa_dr_metadata import (
     SealUnavailableError,
     TargetRefusedError,
 )
+from mwaa_dr_metadata.errors import MassDeleteError
 
 HIDDEN = "***"
 ADVICE: dict[type[MetadataError], str] = {
+    MassDeleteError: "Nothing was changed. If that was meant, say --allow-mass-delete; if not, "
+    "take a backup from before it with --to.",
     BackupRefusedError: "Nothing was changed. Take another backup with --to, or another target.",
     TargetRefusedError: "Nothing was changed. Another backup would not help; mend the target.",
     ImportVerificationError: "What was not verified was rolled back. Run the same command again; "
@@ -45,20 +48,20 @@ def explained(database_url: str | None = None) -> Iterator[None]:
         advice = next((text for kind, text in ADVICE.items() if isinstance(error, kind)), "")
         message = f"{_sentence(str(error))} {advice}".strip()
         raise click.ClickException(without_password(message, database_url)) from None
-    except errors.UndefinedTable as error:
-        text = str(error).splitlines()[0]
-        raise click.ClickException(
-            f"This database holds no Airflow metadata, or not where the user's search path looks: "
-            f"{text}. Check the database's name in the URL; a new database needs `airflow db "
-            "migrate` first."
-        ) from None
     except psycopg2.Error as error:
-        text = without_password(" ".join(str(error).split()), database_url)
-        raise click.ClickException(
-            f"The database answered with an error: {text}. What was under way was rolled back."
-        ) from None
+        raise click.ClickException(_of_database(error, database_url)) from None
     except OSError as error:
         raise click.ClickException(f"The storage: {error}") from None
+
+
+def _of_database(error: psycopg2.Error, database_url: str | None) -> str:
+    text = without_password(" ".join(str(error).split()), database_url)
+    if isinstance(error, errors.UndefinedTable) and "mwaa_dr_" not in text:
+        return (
+            f"This database holds no Airflow metadata, or not where the user's search path looks: "
+            f"{text}. Check the database's name in the URL; a new one needs `airflow db migrate`."
+        )
+    return f"The database answered with an error: {text}. What was under way was rolled back."
 
 
 def without_password(text: str, database_url: str | None) -> str:

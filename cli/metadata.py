@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -12,10 +13,11 @@ from cli import answers, bars
 from cli.desk import Desk, at_desk
 from cli.rehearsal import ReadOnlyStorage, rehearsing
 from contract import keys
-from contract.manifest import Manifest, ObjectSet
+from contract.manifest import BackupKind, Manifest, ObjectSet
 from contract.sites import InFlightRule, Site
 from mwaa_dr_metadata import (
     BackupIdentity,
+    ExportOptions,
     ImportOptions,
     Phase,
     control,
@@ -27,8 +29,14 @@ from mwaa_dr_metadata import (
     verify_backup,
     verify_import,
 )
+from mwaa_dr_metadata.backups import newest
+from mwaa_dr_metadata.export import BASE_EVERY
+from mwaa_dr_metadata.model import ImportMode
 
 UNKNOWN_INSTALLATION = "default"
+EVER = timedelta(days=36500)
+WORKERS = 2
+"""A rehearsal has one connection only."""
 SETS = {
     Phase.RESUME: {ObjectSet.RESUME},
     Phase.HISTORY: {ObjectSet.HISTORY, ObjectSet.CHANGES, ObjectSet.DELETIONS},
@@ -69,10 +77,15 @@ with_phase = click.option(
 @click.option("--environment", help="The environment's name.  [default: database and host]")
 @click.option("--airflow-version", envvar="AIRFLOW_VERSION", show_envvar=True, default="",
               help="Recovery takes only backups that name the version it restores.")  # fmt: skip
+@click.option("--full", "kind", flag_value=BackupKind.BASE, help="A backup that needs no other.")
+@click.option(
+    "--incremental", "kind", flag_value=BackupKind.INCREMENTAL,
+    help="Only what changed, however old the base is.  [default: whichever is due]",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Read and count everything, write nothing.")
 def export(
-    desk: Desk, site: Site, epoch: int | None, environment: str | None, airflow_version: str,
-    *, dry_run: bool,
+    desk: Desk, *, site: Site, epoch: int | None, environment: str | None, airflow_version: str,
+    kind: BackupKind | None, dry_run: bool,
 ) -> None:  # fmt: skip
     """Take a backup."""
     vault, engine = desk.vault, desk.engine
@@ -84,13 +97,17 @@ def export(
         airflow_version,
     )
     started = time.monotonic()
+    sealer = vault.sealer_for_export(site, create=not dry_run)
+    within = EVER if kind is BackupKind.INCREMENTAL else BASE_EVERY
+    parent = newest(vault.storage, sealer, site, identity.epoch, within)
     with bars.shown("export", quiet=desk.quiet) as progress:
         manifest = export_backup(
             engine,
             ReadOnlyStorage(vault.storage) if dry_run else vault.storage,
-            vault.sealer_for_export(site, create=not dry_run),
+            sealer,
             desk.fernet,
             identity,
+            ExportOptions(parent=parent, kind=kind, base_every=within),
             progress=progress,
         )
     key = keys.manifest(site, identity.epoch, manifest.backup_id)
@@ -113,12 +130,24 @@ def export(
     default=InFlightRule.FAIL.value, show_default=True,
     help="What becomes of work that was unfinished: it stays failed, runs again, or goes on.",
 )  # fmt: skip
+@click.option(
+    "--follow", "mode", flag_value=ImportMode.FOLLOW,
+    help="Into a standby: afterwards it holds what the source held, nothing more.",
+)  # fmt: skip
+@click.option(
+    "--reconcile", "mode", flag_value=ImportMode.RECONCILE,
+    help="Into an old owner: the backup wins, runs that only the target has stay.",
+)  # fmt: skip
+@click.option(
+    "--allow-mass-delete", is_flag=True,
+    help="Accept that many rows went at once since an earlier backup.",
+)  # fmt: skip
 @click.option("--unpause", is_flag=True, help="Un-pause exactly the DAGs that were not paused.")
 @click.option("--dry-run", is_flag=True, help="Do it all in a transaction that is rolled back.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if the target looks live.")
 def import_(
-    desk: Desk, site: Site | None, to: str | None, phase: Phase, in_flight: InFlightRule,
-    *, unpause: bool, dry_run: bool, yes: bool,
+    desk: Desk, *, site: Site | None, to: str | None, phase: Phase, in_flight: InFlightRule,
+    mode: ImportMode | None, allow_mass_delete: bool, unpause: bool, dry_run: bool, yes: bool,
 ) -> None:  # fmt: skip
     """Restore a backup. Twice is once; every DAG is paused afterwards."""
     vault, fernet = desk.vault, desk.fernet
@@ -128,7 +157,12 @@ def import_(
     manifest = load_manifest(vault.storage, backup.manifest_key)
     sealer = vault.sealer_for(manifest)
     options = ImportOptions(
-        phase=phase, in_flight=in_flight, expected_installation=vault.installation
+        phase=phase,
+        mode=mode or ImportMode.RESTORE,
+        workers=1 if dry_run else WORKERS,
+        in_flight=in_flight,
+        expected_installation=vault.installation,
+        allow_mass_delete=allow_mass_delete,
     )
     if phase is not Phase.HISTORY and not (yes or dry_run):
         _ask_if_live(desk)

@@ -32,8 +32,8 @@ class ReadOnlyStorage:
     def read(self, key: str) -> Iterator[bytes]:
         return self.real.read(key)
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        return self.real.list(prefix)
+    def list(self, prefix: str, *, after: str = "") -> Iterator[tuple[str, int]]:
+        return self.real.list(prefix, after=after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +55,24 @@ WHERE schemaname NOT LIKE 'pg_temp%' AND n_tup_ins + n_tup_upd + n_tup_del > 0 O
 class Rehearsal:
     """Stands for an engine: all its transactions happen inside one that is never committed.
 
-    Each of them is a savepoint, so one that fails undoes itself alone, as it would in earnest.
-    Sequences are outside of transactions: the target may skip numbers afterwards.
+    They may lie inside each other, but must not run beside each other. Sequences are outside of
+    transactions: the target may skip numbers afterwards.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._connection: Any = engine.raw_connection()
-        self._open = False
 
     @property
     def engine(self) -> Engine:
         """For the engine's calls, which take nothing but raw connections from it."""
         return cast("Engine", self)
 
-    def raw_connection(self) -> "Rehearsal":
-        self._run("SAVEPOINT rehearsal")
-        self._open = True
-        return self
-
-    def cursor(self) -> Any:  # noqa: ANN401 - the driver's
-        return self._connection.cursor()
-
-    def commit(self) -> None:
-        # What a commit would drop.
-        self._run("DISCARD TEMP; RELEASE SAVEPOINT rehearsal")
-        self._open = False
-
-    def rollback(self) -> None:
-        if self._open:
-            self._run("ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal")
-            self._open = False
-
-    def close(self) -> None:
-        self.rollback()
+    def raw_connection(self) -> "_Savepoint":
+        return _Savepoint(self._connection)
 
     def changes(self) -> list[Changes]:
         """Rows touched so far; of runs that are replaced, both the deleted and the inserted."""
-        cursor = self.cursor()
+        cursor = self._connection.cursor()
         cursor.execute(_CHANGES)
         return [Changes(*row) for row in cursor.fetchall()]
 
@@ -100,8 +81,34 @@ class Rehearsal:
         self._connection.rollback()
         self._connection.close()
 
+
+class _Savepoint:
+    """Stands for a connection with a transaction of its own, which undoes itself if it fails."""
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - a pool's proxy of a connection
+        self._connection = connection
+        self._open = True
+        self._run("SAVEPOINT rehearsal")
+
+    def cursor(self) -> Any:  # noqa: ANN401 - the driver's
+        return self._connection.cursor()
+
+    def commit(self) -> None:
+        self._end("DISCARD TEMP")  # what a commit would drop
+
+    def rollback(self) -> None:
+        self._end("ROLLBACK TO SAVEPOINT rehearsal")
+
+    def close(self) -> None:
+        self.rollback()
+
+    def _end(self, sql: str) -> None:
+        if self._open:
+            self._open = False
+            self._run(f"{sql}; RELEASE SAVEPOINT rehearsal")
+
     def _run(self, sql: str) -> None:
-        self.cursor().execute(sql)
+        self._connection.cursor().execute(sql)
 
 
 @contextmanager

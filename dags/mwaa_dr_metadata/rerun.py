@@ -16,6 +16,7 @@ from contract.sites import InFlightRule
 from mwaa_dr_metadata.catalogue import Catalogue, read_catalogue
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.errors import TargetRefusedError
+from mwaa_dr_metadata.guarded import again_if_worth_it
 from mwaa_dr_metadata.inflight import BEGUN, DUE, TASK_FAILED, UNFINISHED_RUNS
 from mwaa_dr_metadata.interruptions import (
     DONE,
@@ -24,7 +25,6 @@ from mwaa_dr_metadata.interruptions import (
     business,
     due_of,
 )
-from mwaa_dr_metadata.restore import again_if_worth_it
 from mwaa_dr_metadata.session import Session, listed, literal, quote
 from mwaa_dr_metadata.unparking import FROM_SCRATCH, RUN_COLUMNS
 

@@ -258,6 +258,8 @@ def test_an_altered_backup_does_not_verify_nor_import(filled, target, command, t
 
 
 def test_a_backup_is_chosen_by_id_or_time(source, target, command):
+    source.dag("sales")
+    source.run("sales", "r")
     ids = []
     for n in range(3):
         source.insert("variable", {"key": f"v{n}", "val": "x", "is_encrypted": False})
