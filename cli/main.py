@@ -4,8 +4,10 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.backups import backups
+from cli.metadata import metadata
 from cli.place import Options
 from cli.report import report
+from cli.rerun import rerun
 from cli.status import status
 
 
@@ -33,5 +35,5 @@ def main(ctx: click.Context, name: str | None, region: str | None, account: str 
     ctx.obj = Options(name, region, account)
 
 
-for command in (status, backups, report):
+for command in (status, backups, report, rerun, metadata):
     main.add_command(command)

@@ -30,12 +30,14 @@ class Place:
 
     Args:
         region: the DR Region.
+        primary_region: where an order for the primary site goes; empty if nobody said.
     """
 
     name: str
     account: str
     region: str
     partition: str = "aws"
+    primary_region: str = ""
 
     @property
     def names(self) -> Names:
@@ -57,6 +59,11 @@ class Options:
     name: str | None
     region: str | None
     account: str | None
+
+    @property
+    def installation(self) -> str:
+        """The installation's name if the options or a stack file say it, else empty."""
+        return self.name or _stack_settings(Path.cwd()).get("name", "")
 
 
 def pass_place(command: Callable[..., T]) -> Callable[..., T]:
@@ -92,7 +99,13 @@ def resolve(name: str | None, region: str | None, account: str | None) -> Place:
     if not account:
         sts = boto3.client("sts", region_name=region, config=BOUNDED)
         account = sts.get_caller_identity()["Account"]
-    place = Place(str(name), str(account), str(region), settings.get("partition", "aws"))
+    place = Place(
+        str(name),
+        str(account),
+        str(region),
+        settings.get("partition", "aws"),
+        settings.get("primaryRegion", ""),
+    )
     try:
         _ = place.names
     except ValueError as error:

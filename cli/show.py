@@ -14,6 +14,7 @@ COLOURS = {
     **{"PLANNED": "cyan", "planned": "cyan", "open": "yellow"},
     **{"DEGRADED": "yellow", "unknown": "yellow", "attention": "yellow", "incomplete": "yellow"},
     **{"BLIND": "magenta", "DOWN": "bold red", "bad": "red", "unreachable": "red", "failed": "red"},
+    "NO": "bold red",
 }
 
 

@@ -11,6 +11,7 @@ from cli.place import Place
 from contract import keys, state
 from contract.keys import BackupPlace
 from contract.manifest import BackupObject, Manifest
+from contract.orders import Ack
 from contract.sites import Site
 
 _CHUNK = 1 << 20
@@ -63,6 +64,21 @@ def newest_complete(place: Place, site: Site) -> BackupPlace | None:
         if backup.site is site and _sizes(place, backup.prefix + keys.MANIFEST):
             return backup
     return None
+
+
+def ack(place: Place, site: Site, order_id: str) -> Ack | None:
+    """What a site's agent answered to an order so far; None while it did not."""
+    body = _read(place, keys.ack(site, order_id))
+    return None if body is None else Ack.from_json(body)
+
+
+def acks(place: Place, site: Site, incident_id: str) -> Iterator[Ack]:
+    """Every answer of a site's agent to the orders of an incident."""
+    prefix = keys.ack(site, incident_id).removesuffix(".json")
+    for key in _sizes(place, f"{prefix}-"):
+        body = _read(place, key)
+        if body is not None:
+            yield Ack.from_json(body)
 
 
 def faults(

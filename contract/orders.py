@@ -21,6 +21,9 @@ class OrderKind(StrEnum):
     UNPAUSE = "unpause"
     """payload {backup: manifest key, in_flight: rule}, or {dags: [dag ids]} to undo a pause;
     result {unpaused: [dag ids], missing: [dag ids]}"""
+    RERUN = "rerun"
+    """payload: `contract.reruns.RerunRequest`; result {snapshot_at, report: what was done,
+    interrupted: [...] and at_risk: [...] as they are afterwards}"""
 
 
 class OrderStatus(StrEnum):

@@ -76,6 +76,18 @@ def dag_counts(engine: Engine) -> DagCounts:
     return DagCounts(dags=dags, active_dags=active, import_errors=errors)
 
 
+def working_dags(engine: Engine) -> list[str]:
+    """Business DAGs that are not paused and have run: signs of a live environment."""
+    with transaction(engine) as session:
+        return [
+            row[0]
+            for row in session.rows(
+                f"SELECT t.dag_id FROM dag t WHERE t.is_paused IS NOT TRUE AND {_BUSINESS} "
+                "AND EXISTS (SELECT FROM dag_run r WHERE r.dag_id = t.dag_id) ORDER BY 1"
+            )
+        ]
+
+
 def trim_own_history(engine: Engine, keep: int = KEPT_OWN_RUNS) -> int:
     """Delete all but the newest `keep` finished runs of each recovery DAG; return how many went.
 

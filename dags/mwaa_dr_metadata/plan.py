@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from contract.manifest import RowFormat
 from mwaa_dr_metadata.catalogue import Catalogue, Column, Table
+from mwaa_dr_metadata.errors import DatabaseSettingsError
 from mwaa_dr_metadata.rules import (
     EXCLUDED,
     IDENTITY,
@@ -113,7 +114,12 @@ def make_plan(catalogue: Catalogue, without: Collection[str] = ()) -> Plan:
 
     Args:
         without: tables that are left out though there is a rule.
+
+    Raises:
+        DatabaseSettingsError: this is no database of Airflow.
     """
+    if "dag_run" not in catalogue.tables:
+        raise DatabaseSettingsError("this database holds no Airflow metadata: no table dag_run")
     tables: dict[str, PlannedTable] = {}
     for rule in RULES:
         if rule.name in without:

@@ -26,11 +26,16 @@ class Results:
 
 def interrupted(session: Session) -> list[InterruptedRun]:
     """Staged runs that were unfinished, with their unfinished tasks."""
+    if not _is_staged(session, "dag_run"):
+        return []
     unfinished = listed(UNFINISHED_RUNS, literal)
+    tasks = f"{PREFIX}task_instance"
+    if not _is_staged(session, "task_instance"):
+        tasks = "(SELECT * FROM task_instance WHERE FALSE)"
     rows = session.rows(
         f"SELECT s.dag_id, s.run_id, s.state, t.task_id, t.map_index, t.state "
         f"FROM {PREFIX}dag_run s JOIN {MINE} m USING (dag_id, run_id) "
-        f"LEFT JOIN {PREFIX}task_instance t ON t.dag_id = s.dag_id AND t.run_id = s.run_id "
+        f"LEFT JOIN {tasks} t ON t.dag_id = s.dag_id AND t.run_id = s.run_id "
         f"AND (t.state = {literal(DUE)} OR {BEGUN.format(s='t')}) "
         f"WHERE s.state IN ({unfinished}) OR t.task_id IS NOT NULL ORDER BY 1, 2, 4, 5"
     )
@@ -44,8 +49,15 @@ def interrupted(session: Session) -> list[InterruptedRun]:
 
 def conflicts(session: Session) -> list[dict[str, str]]:
     """Staged runs that could not be written, because another run has their logical date."""
+    if not _is_staged(session, "dag_run"):
+        return []
     rows = session.rows(
         f"SELECT s.dag_id, s.run_id FROM {PREFIX}dag_run s WHERE NOT EXISTS "
         "(SELECT FROM dag_run r WHERE r.dag_id = s.dag_id AND r.run_id = s.run_id) ORDER BY 1, 2"
     )
     return [{"dag_id": dag_id, "run_id": run_id} for dag_id, run_id in rows]
+
+
+def _is_staged(session: Session, table: str) -> bool:
+    """A backup has no object of a table without rows, and nothing is staged then."""
+    return session.value("SELECT to_regclass(%s) IS NOT NULL", [f"pg_temp.{PREFIX}{table}"])

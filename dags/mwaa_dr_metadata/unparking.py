@@ -31,7 +31,7 @@ _HOSTLESS = {
     "external_executor_id": "NULL",
     "queued_dttm": "NULL",
 }
-_FROM_SCRATCH = {
+FROM_SCRATCH = {
     **_HOSTLESS,
     "state": "NULL",
     "start_date": "NULL",
@@ -55,7 +55,7 @@ _AS_IT_WAS = {
 Changes = list[tuple[str, dict[str, str]]]
 """(condition on the staged task `s`, column -> SQL), tried in order."""
 
-RERUN: Changes = [("TRUE", _FROM_SCRATCH)]
+RERUN: Changes = [("TRUE", FROM_SCRATCH)]
 """Every unfinished task runs again from its beginning."""
 KEEP: Changes = [
     ("s.state IN ('scheduled', 'up_for_retry', 'up_for_reschedule')", _AS_IT_WAS),
@@ -71,11 +71,11 @@ KEEP: Changes = [
         },
     ),
     # Running tasks died with their host. So did deferred ones whose trigger cannot be read.
-    ("TRUE", _FROM_SCRATCH),
+    ("TRUE", FROM_SCRATCH),
 ]
 """What waited goes on waiting; what ran, runs again as a new try."""
 
-_RUN_COLUMNS: dict[InFlightRule, dict[str, str]] = {
+RUN_COLUMNS: dict[InFlightRule, dict[str, str]] = {
     InFlightRule.RERUN: {
         "state": "'queued'",
         "queued_at": "now()",
@@ -211,7 +211,7 @@ def _choice(changes: Changes, column: str, kind: str) -> str:
 
 def _give_back_runs(session: Session, plan: Plan, rule: InFlightRule) -> list[dict[str, str]]:
     table = plan.tables["dag_run"]
-    values = {"end_date": "NULL", "last_scheduling_decision": "NULL", **_RUN_COLUMNS[rule]}
+    values = {"end_date": "NULL", "last_scheduling_decision": "NULL", **RUN_COLUMNS[rule]}
     assignments = ", ".join(
         f"{quote(name)} = {sql}" for name, sql in values.items() if name in table.table.columns
     )

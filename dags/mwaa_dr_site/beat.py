@@ -9,7 +9,9 @@ from contract.names import EXPORT_DAG, IMPORT_DAG
 from contract.orders import Order, OrderKind, OrderStatus
 from contract.ownership import Ownership
 from contract.pulse import Pulse
+from contract.reruns import RerunRequest
 from mwaa_dr_metadata import control, database
+from mwaa_dr_metadata.rerun_request import answer
 from mwaa_dr_site import inbox
 from mwaa_dr_site.backups import Backups
 from mwaa_dr_site.mailbox import Mailbox, now
@@ -67,6 +69,7 @@ def _work_through(
     at_once: dict[OrderKind, Callable[[Order], dict[str, Any]]] = {
         OrderKind.PAUSE: lambda _order: {"paused": control.pause_all(engine)},
         OrderKind.UNPAUSE: lambda order: _unpause(config, environ, engine, ownership, order),
+        OrderKind.RERUN: lambda order: _rerun(config, engine, ownership, order),
     }
     dispatch = []
     for order in mailbox.orders():
@@ -111,13 +114,29 @@ def _unpause(
     Raises:
         OrderRefusedError: this site does not own the epoch, so its DAGs must stay paused.
     """
-    if not ownership.owned_by(config.site):
-        raise inbox.OrderRefusedError(
-            f"epoch {ownership.epoch} belongs to {ownership.owner}; only an owner un-pauses"
-        )
+    _only_as_owner(config, ownership, "un-pauses")
     if "dags" in order.payload:
         return asdict(control.unpause_dags(engine, order.payload["dags"]))
     backups = Backups(config, environ)
     unparked = backups.unpark(engine, order.payload)
     report = control.unpause(engine, backups.oracle(order.payload["backup"]))
     return {**asdict(report), "unparked": unparked}
+
+
+def _rerun(
+    config: "AgentConfig", engine: "Engine", ownership: Ownership, order: Order
+) -> dict[str, Any]:
+    """Run interrupted runs again, as an operator asks.
+
+    Raises:
+        OrderRefusedError: this site does not own the epoch, so nothing may run here.
+    """
+    _only_as_owner(config, ownership, "runs anything again")
+    return answer(engine, RerunRequest.from_payload(order.payload))
+
+
+def _only_as_owner(config: "AgentConfig", ownership: Ownership, what: str) -> None:
+    if not ownership.owned_by(config.site):
+        raise inbox.OrderRefusedError(
+            f"epoch {ownership.epoch} belongs to {ownership.owner}; only an owner {what}"
+        )

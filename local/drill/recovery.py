@@ -1,7 +1,6 @@
 """The outage, and what can be seen of the recovery; nobody tells the DR side anything."""
 
 import threading
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from contract.orders import OrderKind
 from contract.sites import Site
 from contract.state import IncidentStatus, Step
 from local.drill.journal import Emulated, Journal, now
+from local.drill.operator import Operator
 from local.drill.progress import Progress
 from local.drill.stacks import REGIONS, Stacks
 from local.drill.user import REST_ERRORS, User
@@ -183,15 +183,11 @@ class Recovery:
 
     def _rerun_what_others_wait_for(self) -> None:
         """An operator re-runs interrupted runs of DAGs in which the next run waits for the last."""
-        interrupted: dict[str, list[str]] = defaultdict(list)
-        for _, answer in self.watch.answers(OrderKind.IMPORT):
-            for run in answer.result.get("interrupted", []):
-                if run["dag_id"] in IN_ORDER:
-                    interrupted[run["dag_id"]].append(run["run_id"])
-        for dag_id, run_ids in sorted(interrupted.items()):
-            with self.journal.step(f"an operator re-runs {len(run_ids)} run(s) of {dag_id}"):
-                self.user.rerun(dag_id, run_ids)
-            self.reruns += [f"{dag_id}/{run_id}" for run_id in run_ids]
+        operator = Operator(self.stacks)
+        dag_ids = sorted({run["dag_id"] for run in operator.interrupted()} & IN_ORDER)
+        if dag_ids:
+            with self.journal.step(f"an operator re-runs interrupted runs of {len(dag_ids)} DAGs"):
+                self.reruns = operator.rerun(dag_ids)
 
     def _settle(self, owed_until: datetime) -> None:
         """Until all that fell due by then is done, and the recovery has closed its incident."""

@@ -112,34 +112,6 @@ class User:
             and (started_by is None or datetime.fromisoformat(_due(run)) <= started_by)
         ]
 
-    def rerun(self, dag_id: str, run_ids: list[str]) -> None:
-        """Have runs done again for which later runs of the same DAG wait.
-
-        The later ones may have taken up all places for active runs while they wait, so they are
-        sent back to the queue, where the oldest comes first. (DAGs that need this must have a name
-        of at most 13 letters: MWAA takes paths of at most 64.)
-        """
-        for run_id in run_ids:
-            self.call(
-                "POST",
-                f"/dags/{dag_id}/clearTaskInstances",
-                {
-                    "dry_run": False,
-                    "dag_run_id": run_id,
-                    "only_failed": False,
-                    "reset_dag_runs": True,
-                },
-            )
-        running = self.call(
-            "POST",
-            "/dags/~/dagRuns/list",
-            {"dag_ids": [dag_id], "states": ["running"], "page_limit": PAGE},
-        )
-        for run in running.get("dag_runs", []):
-            if run["dag_run_id"] not in run_ids:
-                path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
-                self.call("PATCH", path, {"state": "queued"})
-
 
 def _due(run: dict[str, Any]) -> str:
     return run.get("data_interval_end") or run["logical_date"]

@@ -76,7 +76,7 @@ ROWS: tuple[Row, ...] = (
     Row("usage_catchup", "single", WORK, every=60, offset=6, catchup=True),
     Row("audit_catchup", "single", WORK, every=120, offset=45, catchup=True),
     Row("archive_history", "single", WORK, every=120, offset=15, history=10, catchup=True),
-    # Order matters: a run waits for the one before. (Short names: see `User.rerun`.)
+    # Order matters: a run waits for the one before.
     Row("ledger_order", "single", WORK, every=60, offset=4, catchup=True, depends_on_past=True),
     Row("balance_order", "chain", CHAIN, cron="*/2 * * * * 15,45", depends_on_past=True),
     Row("close_one_by_one", "single", WORK, every=60, catchup=True, max_active_runs=1),

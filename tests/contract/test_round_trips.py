@@ -1,5 +1,6 @@
 """What one part writes, the other reads back unchanged, and nothing else is accepted."""
 
+import json
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime
 
@@ -25,6 +26,7 @@ from contract.names import Names
 from contract.orders import Ack, Order, OrderKind, OrderStatus
 from contract.ownership import INITIAL, Ownership
 from contract.pulse import Pulse
+from contract.reruns import RerunRequest, RunName
 from contract.sites import CopyMode, InFlightRule, Site, Strategy
 
 TEXT = st.text(max_size=20)
@@ -207,3 +209,31 @@ def test_after_promoting_there_is_no_way_back() -> None:
     assert TRANSITIONS[SiteState.PROMOTING] == {SiteState.ACTIVE}
     assert not may_move(SiteState.PROMOTING, SiteState.STANDBY)
     assert set(TRANSITIONS) == set(SiteState)
+
+
+RUN_NAMES = st.builds(RunName, st.text("abc._-", min_size=1), st.text(max_size=20))
+
+
+@given(st.none() | st.lists(RUN_NAMES, max_size=3), st.booleans(), st.booleans(), st.booleans())
+def test_a_request_to_run_again_reads_back(
+    runs: list[RunName] | None, force: bool, whole: bool, dry_run: bool
+) -> None:
+    at = "2026-11-26T09:30:00+00:00"
+    request = RerunRequest(at, "", runs, force, whole, dry_run)
+    travelled = json.loads(json.dumps(request.to_payload()))
+    assert RerunRequest.from_payload(travelled) == request
+
+
+@given(RUN_NAMES)
+def test_a_run_reads_back_from_what_an_operator_types(name: RunName) -> None:
+    assert RunName.parse(str(name)) == name
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"runs": [{"dag": "x"}]}, {"runs": None, "more": 1}, {"runs": None, "snapshot_at": "then"},
+     {"runs": None, "outage_at": "2026-11-26T09:30:00"}],
+)  # fmt: skip
+def test_other_requests_to_run_again_are_refused(payload: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"not a request|is not allowed"):
+        RerunRequest.from_payload(payload)

@@ -1,5 +1,6 @@
 """The agent, the export and the import against real databases: what recovery relies on."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from contract.names import AGENT_DAG, EXPORT_DAG, IMPORT_DAG
 from contract.orders import Order, OrderKind, OrderStatus
 from contract.ownership import INITIAL, Ownership
 from contract.pulse import Pulse
+from contract.reruns import RerunRequest, RunName
 from contract.sites import Site
 from mwaa_dr_metadata import BackupRefusedError, TargetRefusedError
 from mwaa_dr_site import export, restore
@@ -180,3 +182,30 @@ def test_an_order_of_an_older_epoch_is_refused(dr: SiteWorld) -> None:
     dr.give(given)
     run_agent(dr)
     assert dr.answer(given).status is OrderStatus.FAILED
+
+
+def test_an_operator_has_interrupted_runs_run_again(primary: SiteWorld, dr: SiteWorld) -> None:
+    primary.database.run("sales", "cut-off", 10, state="running", end_date=None)
+    primary.database.task("sales", "cut-off", "t", state="running", end_date=None)
+    given = order(OrderKind.IMPORT, backup=backup(primary), phase="resume")
+    dr.give(given)
+    restore.run(dr.config, dr.environ, run_agent(dr)[0]["conf"]["order"])
+    report = dr.answer(given).result
+    request = RerunRequest(report["snapshot_at"], runs=[RunName("sales", "cut-off")])
+    again = order(OrderKind.RERUN, **request.to_payload())
+    dr.give(again)
+    run_agent(dr)
+    refused = dr.answer(again)
+    assert refused.status is OrderStatus.FAILED
+    assert refused.error is not None
+    assert "only an owner runs anything again" in refused.error["message"]
+    dr.own(DR_OWNS)
+    later = replace(again, order_id="failover-e0001-01-rerun-2")
+    dr.give(later)
+    run_agent(dr)
+    answer = dr.answer(later)
+    assert answer.status is OrderStatus.SUCCEEDED
+    assert answer.result["report"]["runs"] == [{"dag_id": "sales", "run_id": "cut-off"}]
+    assert answer.result["interrupted"] == []
+    state = "SELECT state FROM dag_run WHERE run_id = 'cut-off'"
+    assert dr.database.one(state) == "queued"
