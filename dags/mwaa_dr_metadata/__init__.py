@@ -11,7 +11,14 @@ rules are declarations (`rules`); columns always come from the live catalogue.
 """
 
 from mwaa_dr_metadata import control, database
-from mwaa_dr_metadata.backups import list_backups, load_manifest, load_oracle, verify_backup
+from mwaa_dr_metadata.backups import (
+    Backup,
+    list_backups,
+    load_manifest,
+    load_oracle,
+    newest,
+    verify_backup,
+)
 from mwaa_dr_metadata.database import engine_from_env, fernet_from_env
 from mwaa_dr_metadata.errors import (
     BackupRefusedError,
@@ -51,6 +58,7 @@ from mwaa_dr_metadata.unparking import unpark
 from mwaa_dr_metadata.verification import verify_import
 
 __all__ = [
+    "Backup",
     "BackupCheck",
     "BackupIdentity",
     "BackupInfo",
@@ -93,6 +101,7 @@ __all__ = [
     "list_backups",
     "load_manifest",
     "load_oracle",
+    "newest",
     "storage_from_uri",
     "unpark",
     "verify_backup",

@@ -5,11 +5,12 @@ Recovery DAGs are never touched.
 
 # ruff: noqa: S608 - the only thing formatted in is a fixed condition
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.engine import Engine
 
 from contract.manifest import DagOracle
+from mwaa_dr_metadata import notes
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.model import DagCounts, UnpauseReport
 from mwaa_dr_metadata.oracle import active_expression
@@ -102,3 +103,16 @@ def trim_own_history(engine: Engine, keep: int = KEPT_OWN_RUNS) -> int:
             f"WHERE {ours} AND r.state IN ('success', 'failed')) x WHERE n > %s)",
             [keep],
         )
+
+
+def note_purge(engine: Engine, after: str, rows: Mapping[str, int]) -> None:
+    """Remember what a purge took on purpose, and which backup was the last before it."""
+    with transaction(engine) as session:
+        notes.write(session, notes.PURGED, {"after": after, "rows": dict(rows)})
+
+
+def purged_after(engine: Engine, backup_id: str) -> dict[str, int]:
+    """Rows by table that were purged right after a backup; empty if none were."""
+    with transaction(engine) as session:
+        note = notes.read(session, notes.PURGED)
+    return dict(note.get("rows", {})) if note.get("after") == backup_id else {}

@@ -12,7 +12,7 @@ from contract.sites import Site
 from mwaa_dr_metadata.backups import list_backups, load_manifest
 from mwaa_dr_metadata.errors import BackupRefusedError
 from mwaa_dr_metadata.retention import KnownBackup, RetentionDecision
-from mwaa_dr_metadata.storage import Storage
+from mwaa_dr_metadata.storage import ErasableStorage, Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ def known_backups(storage: Storage) -> list[KnownBackup]:
     return found
 
 
-def expire(storage: Storage, decision: RetentionDecision, *, dry_run: bool = False) -> Expired:
+def expire(
+    storage: ErasableStorage, decision: RetentionDecision, *, dry_run: bool = False
+) -> Expired:
     """Delete what may go, each backup's manifest before its objects.
 
     So a backup that is half deleted is never taken for a whole one, and one that rests on others

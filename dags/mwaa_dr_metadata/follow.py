@@ -2,24 +2,20 @@
 
 # ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
 
-import json
-
 from contract.manifest import Manifest, ObjectSet
+from mwaa_dr_metadata import notes
 from mwaa_dr_metadata.backups import Backup, chain_since, open_chain
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.deletions import Deletions, read_deletions, refuse_suspects
 from mwaa_dr_metadata.merge import Mode, digest
 from mwaa_dr_metadata.parent import run_keys
 from mwaa_dr_metadata.parts import KEYS, stage_keys
-from mwaa_dr_metadata.rules import OWN_PREFIX, Merge
+from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import guards
 from mwaa_dr_metadata.session import Session, literal, quote
 from mwaa_dr_metadata.staging import stage
 from mwaa_dr_metadata.state import unit_conditions
 from mwaa_dr_metadata.work import Work
-
-MARKER = f"{OWN_PREFIX}holds"
-"""Variable of a standby that says which snapshot it holds; like all of ours it is never carried."""
 
 
 def write(work: Work) -> None:
@@ -44,18 +40,14 @@ def write(work: Work) -> None:
 def held_snapshot(work: Work) -> tuple[str, str] | None:
     """(system identifier, snapshot) that the target holds; None if it does not say so."""
     with transaction(work.engine) as session:
-        rows = session.rows("SELECT val FROM variable WHERE key = %s", [MARKER])
-    try:
-        held = json.loads(rows[0][0])
-        return held["system_identifier"], held["snapshot"]
-    except (IndexError, ValueError, KeyError, TypeError):
-        return None
+        held = notes.read(session, notes.HOLDS)
+    return (held["system_identifier"], held["snapshot"]) if "snapshot" in held else None
 
 
 def _everything(work: Work) -> None:
     whole = work.with_chain(open_chain(work.backup.storage, work.sealer, work.backup.manifest_key))
     with transaction(work.engine) as session:
-        session.execute("DELETE FROM variable WHERE key = %s", [MARKER])
+        notes.forget(session, notes.HOLDS)
         _empty_ledgers(work, session)
     whole.history(replace_runs=True)
     known = frozenset(run_keys(work.backup).values())
@@ -122,14 +114,9 @@ def _prune_ledgers(work: Work, session: Session, delta: Backup, deletions: Delet
 
 
 def _mark(session: Session, manifest: Manifest) -> None:
-    text = json.dumps(
-        {
-            "system_identifier": manifest.system_identifier,
-            "snapshot": manifest.snapshot,
-            "backup_id": manifest.backup_id,
-        }
-    )
-    session.execute("DELETE FROM variable WHERE key = %s", [MARKER])
-    session.execute(
-        "INSERT INTO variable (key, val, is_encrypted) VALUES (%s, %s, FALSE)", [MARKER, text]
-    )
+    held = {
+        "system_identifier": manifest.system_identifier,
+        "snapshot": manifest.snapshot,
+        "backup_id": manifest.backup_id,
+    }
+    notes.write(session, notes.HOLDS, held)

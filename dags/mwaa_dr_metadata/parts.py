@@ -133,9 +133,8 @@ class PartWriter:
         self._tell("merge", part, table.name, rows, item.size)
         return TableCheck(table.name, part, item.rows, rows, matched=True)
 
-    def _merge(
-        self, session: Session, part: str, item: BackupObject | None, table: PlannedTable
-    ) -> TableCheck:
+    def stage(self, session: Session, item: BackupObject | None, table: PlannedTable) -> Staged:
+        """Load an object's rows, without those that are ruled out."""
         staged = stage(
             session,
             self.backup,
@@ -144,7 +143,12 @@ class PartWriter:
             self.fernet,
             allow_unencrypted=self.allow_unencrypted,
         )
-        staged = self._pruned(session, staged)
+        return self._pruned(session, staged)
+
+    def _merge(
+        self, session: Session, part: str, item: BackupObject | None, table: PlannedTable
+    ) -> TableCheck:
+        staged = self.stage(session, item, table)
         self._tell("stage", part, table.name, staged.rows, item.size if item else 0)
         written = merge(session, staged, self.mode)
         self._tell("merge", part, table.name, staged.rows)

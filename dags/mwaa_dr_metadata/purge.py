@@ -73,14 +73,6 @@ class PurgeReport:
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "total": self.total}
 
-    def note(self) -> dict[str, Any]:
-        """For the next incremental backup, which finds these deletions: nothing is wrong."""
-        return {
-            "older_than": self.older_than,
-            "finished_at": self.finished_at,
-            "rows": dict(self.rows),
-        }
-
 
 def purge(
     engine: Engine,

@@ -59,6 +59,10 @@ class Storage(Protocol):
         """
         ...
 
+
+class ErasableStorage(Storage, Protocol):
+    """A storage from which backups can be removed; exports and imports need none."""
+
     def delete(self, names: Sequence[str], /) -> None:
         """Delete objects by key; those that do not exist are no error."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ from contract.agent_config import AgentConfig
 from contract.manifest import DagOracle
 from contract.sites import InFlightRule
 from mwaa_dr_metadata import (
+    Backup,
     KmsSealer,
     S3Storage,
     fernet_from_env,
     load_oracle,
+    newest,
     unpark,
 )
 
@@ -49,6 +52,11 @@ class Backups:
     @property
     def fernet(self) -> "MultiFernet | None":
         return fernet_from_env(self.environ)
+
+    def parent(self, epoch: int) -> "Backup | None":
+        """The backup that the next export goes on from; None if it has to be a base."""
+        within = timedelta(seconds=self.config.base_seconds + self.config.export_seconds)
+        return newest(self.written, self.sealer, self.config.site, epoch, within)
 
     def oracle(self, manifest_key: str) -> list[DagOracle]:
         return load_oracle(self.read, self.sealer, manifest_key)

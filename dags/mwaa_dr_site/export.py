@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,6 +17,7 @@ from mwaa_dr_metadata import (
     BackupIdentity,
     ExportOptions,
     ProgressCallback,
+    control,
     engine_from_env,
     export_backup,
 )
@@ -71,9 +73,10 @@ def _export(
     progress: ProgressCallback | None,
 ) -> dict[str, Any]:
     started = time.monotonic()
-    backups = Backups(config, environ)
+    backups, engine = Backups(config, environ), engine_from_env(environ)
+    parent = backups.parent(ownership.epoch)
     manifest = export_backup(
-        engine_from_env(environ),
+        engine,
         backups.written,
         backups.sealer,
         backups.fernet,
@@ -84,13 +87,19 @@ def _export(
             environment=config.environment,
             airflow_version=airflow_version(environ),
         ),
-        ExportOptions(code_versions=object_versions(config.dag_bucket, config.region)),
+        ExportOptions(
+            parent=parent,
+            base_every=timedelta(seconds=config.base_seconds),
+            code_versions=object_versions(config.dag_bucket, config.region),
+            purged=control.purged_after(engine, parent.manifest.backup_id) if parent else {},
+        ),
         progress=progress,
     )
     seconds = time.monotonic() - started
     _publish(config, seconds)
     return {
         "backup": keys.manifest(config.site, ownership.epoch, manifest.backup_id),
+        "backup_id": manifest.backup_id,
         **_summary(manifest),
         "seconds": round(seconds, 2),
     }
@@ -99,6 +108,7 @@ def _export(
 def _summary(manifest: "Manifest") -> dict[str, Any]:
     return {
         "kind": manifest.kind.value,
+        "reason": manifest.reason,
         "snapshot_at": manifest.snapshot_at,
         "rows": sum(manifest.counts.values()),
         "bytes": sum(item.size for item in manifest.objects),

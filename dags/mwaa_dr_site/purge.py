@@ -7,7 +7,7 @@ from typing import Any
 
 from contract.agent_config import AgentConfig
 from contract.manifest import BackupKind
-from mwaa_dr_metadata import engine_from_env
+from mwaa_dr_metadata import control, engine_from_env
 from mwaa_dr_metadata.purge import purge
 
 logger = logging.getLogger(__name__)
@@ -34,12 +34,15 @@ def run(
     """
     if exported["kind"] != BackupKind.BASE:
         raise NotDueError(f"{exported['backup']} is {exported['kind']}; a purge follows a base")
+    engine = engine_from_env(environ)
     report = purge(
-        engine_from_env(environ),
+        engine,
         datetime.fromisoformat(exported["snapshot_at"]) - timedelta(days=config.purge_days),
         deadline_seconds=min(MOST_SECONDS, config.export_seconds * SHARE),
     )
+    # The next incremental finds these deletions, and is to know that they were meant.
+    control.note_purge(engine, exported["backup_id"], report.rows)
     logger.info("purged %s rows in %s s: %s", report.total, report.seconds, report.rows)
     if not report.complete:
         logger.warning("the purge ran out of time; it goes on after the next base")
-    return {**report.to_dict(), "note": report.note()}
+    return report.to_dict()

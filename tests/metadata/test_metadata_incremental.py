@@ -16,6 +16,7 @@ from mwaa_dr_metadata import (
     Phase,
     unpark,
     verify_backup,
+    verify_import,
 )
 from mwaa_dr_metadata.backups import newest, open_backup
 from tests.metadata import metadata_hard as hard
@@ -122,6 +123,11 @@ def test_a_base_and_its_incrementals_restore_the_source(happening, filled, targe
     assert differing(target, filled) == []
     assert hard.secrets(target) == hard.secrets(filled)
     assert verify_backup(vault.storage, vault.sealer, key).usable
+    found = verify_import(target.engine, vault.storage, vault.sealer, target.fernet, key)
+    assert [check.table for check in found if not check.matched] == []
+    target.sql("UPDATE xcom SET value = 'other' WHERE run_id = 'scheduled__2' AND key = 'empty'")
+    found = verify_import(target.engine, vault.storage, vault.sealer, target.fernet, key)
+    assert [check.table for check in found if not check.matched] == ["xcom"]
 
 
 def test_a_standby_follows_every_step(happening, filled, target, vault):

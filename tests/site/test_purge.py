@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contract.manifest import BackupKind, Manifest
 from contract.orders import Order, OrderKind
 from contract.sites import Site
 from mwaa_dr_site import export, purge, restore
@@ -43,7 +44,7 @@ def test_what_a_purge_takes_comes_back_from_the_base_before_it(
     before = names(primary.database)
     done = purge.run(primary.config, primary.environ, exported)
     assert before - names(primary.database) == {"old_0", "old_1", "old_2", "old_3"}
-    assert done["note"]["rows"] == {"dag_run": 4, "task_instance": 4}
+    assert done["rows"] == {"dag_run": 4, "task_instance": 4}
     assert done["complete"]
 
     dr, now = sites[Site.DR], datetime.now(UTC)
@@ -60,7 +61,7 @@ def test_the_age_of_a_row_is_told_from_the_snapshot(primary: SiteWorld) -> None:
     done = purge.run(
         primary.config, primary.environ, {**exported, "snapshot_at": earlier.isoformat()}
     )
-    assert done["note"]["rows"] == {}
+    assert done["rows"] == {}
     assert datetime.fromisoformat(done["older_than"]) == earlier - timedelta(days=30)
 
 
@@ -69,3 +70,15 @@ def test_nothing_is_purged_after_an_incremental(primary: SiteWorld) -> None:
     with pytest.raises(purge.NotDueError, match="a purge follows a base"):
         purge.run(primary.config, primary.environ, {"kind": "incremental", "backup": "b"})
     assert names(primary.database) == before
+
+
+def test_the_next_incremental_knows_that_the_purge_was_meant(primary: SiteWorld) -> None:
+    exported = export.run(primary.config, primary.environ, None)
+    done = purge.run(primary.config, primary.environ, exported)
+    after = export.run(primary.config, primary.environ, None)
+    manifest = Manifest.from_json(primary.read(after["backup"]))
+    assert manifest.kind is BackupKind.INCREMENTAL
+    assert manifest.deleted["dag_run"] == 4
+    assert manifest.purged == done["rows"]
+    later = export.run(primary.config, primary.environ, None)
+    assert Manifest.from_json(primary.read(later["backup"])).purged == {}
