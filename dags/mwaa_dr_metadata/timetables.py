@@ -58,6 +58,10 @@ class Timetable(Protocol):
 class Cron:
     """`CronMixin`: croniter on wall-clock times, with the turns of the clock set right.
 
+    It is the croniter that is installed here. Airflow's may be older: before 6.2 it passes over the
+    first of March where the days of a month go in steps, and before 5 a range like `13-13` means
+    one value instead of all.
+
     Raises:
         ValueError: the expression or the zone is not known.
     """

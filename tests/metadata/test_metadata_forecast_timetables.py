@@ -58,7 +58,8 @@ CRONS = st.one_of(
     st.tuples(
         fields(0, 59),
         fields(0, 23),
-        st.one_of(st.just("*"), fields(1, 28)),
+        # Before version 6.2 croniter passes over the first of March where days go in steps.
+        st.one_of(st.just("*"), fields(1, 28).filter(lambda days: "/" not in days)),
         st.one_of(st.just("*"), fields(1, 12)),
         st.one_of(st.just("*"), fields(0, 6), st.sampled_from(["MON-FRI", "sun"])),
     ).map(" ".join),
