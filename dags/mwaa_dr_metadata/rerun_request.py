@@ -7,23 +7,23 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from contract.reruns import RerunRequest, RunName
-from mwaa_dr_metadata.errors import TargetRefusedError
 from mwaa_dr_metadata.interruptions import at_risk_runs, interrupted_runs, snapshot_of_import
 from mwaa_dr_metadata.rerun import rerun
+
+NEVER = "-infinity"
+"""No run ended then, so none is as an import left it."""
 
 
 def answer(engine: Engine, request: RerunRequest) -> dict[str, Any]:
     """Do what is asked; return it as JSON with what is interrupted and at risk afterwards.
 
+    Where no import can be told, nothing is interrupted and nobody can say what is at risk (None).
+
     Raises:
-        TargetRefusedError: nothing was interrupted here by an import that could be told.
+        TargetRefusedError: this is no Airflow database.
     """
-    at = request.snapshot_at or snapshot_of_import(engine)
-    if at is None:
-        raise TargetRefusedError(
-            "this database does not show that an import interrupted anything; if one did, say of "
-            "which snapshot the backup was (`snapshot_at` in its manifest)"
-        )
+    known = request.snapshot_at or snapshot_of_import(engine)
+    at = known or NEVER
     names, missing = request.runs, []
     if names is not None:
         names, missing = _by_name(names, [one.name for one in interrupted_runs(engine, at)])
@@ -31,11 +31,12 @@ def answer(engine: Engine, request: RerunRequest) -> dict[str, Any]:
         engine, at, names, force=request.force, whole=request.whole, dry_run=request.dry_run
     )
     report.left.extend(missing)
+    at_risk = at_risk_runs(engine, known, request.outage_at) if known else None
     return {
-        "snapshot_at": at,
+        "snapshot_at": known,
         "report": report.to_dict(),
         "interrupted": [asdict(one) for one in interrupted_runs(engine, at)],
-        "at_risk": [asdict(one) for one in at_risk_runs(engine, at, request.outage_at)],
+        "at_risk": None if at_risk is None else [asdict(one) for one in at_risk],
     }
 
 

@@ -254,7 +254,8 @@ def test_a_database_is_worked_on_directly(filled, target, vault):
     assert names(by_time["report"]["runs"]) == ["waiting"]
 
 
-def test_a_database_without_an_import_is_named(source):
-    result = run("--database-url", source.url)
+def test_a_database_without_an_import_has_nothing_to_list(source, cluster):
+    assert "none" in run("--database-url", source.url).output
+    result = run("--database-url", cluster.url_of("postgres"))
     assert result.exit_code == 1
-    assert "snapshot" in result.output
+    assert "no Airflow metadata" in result.output

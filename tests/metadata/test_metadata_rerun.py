@@ -7,7 +7,7 @@ import pytest
 
 from contract.reruns import RerunRequest, RunName
 from contract.sites import InFlightRule
-from mwaa_dr_metadata import Phase, TargetRefusedError, unpark
+from mwaa_dr_metadata import Phase, unpark
 from mwaa_dr_metadata.interruptions import (
     at_risk_runs,
     interrupted_runs,
@@ -250,6 +250,13 @@ def test_an_answer_says_what_is_left_afterwards(restored, target):
     json.dumps(after)
 
 
-def test_where_no_import_can_be_told_the_snapshot_must_be_said(source):
-    with pytest.raises(TargetRefusedError, match="of which snapshot"):
-        answer(source.engine, RerunRequest())
+def test_where_no_import_can_be_told_only_force_runs_anything_again(source):
+    source.dag("sales")
+    source.run("sales", "broken", state="failed")
+    source.task("sales", "broken", "t", state="failed", end_date=at(-1))
+    found = answer(source.engine, RerunRequest())
+    assert (found["report"]["runs"], found["interrupted"], found["at_risk"]) == ([], [], None)
+    broken = [RunName("sales", "broken")]
+    refused = answer(source.engine, RerunRequest(runs=broken))["report"]["left"]
+    assert "--force" in refused[0]["reason"]
+    assert answer(source.engine, RerunRequest(runs=broken, force=True))["report"]["tasks"] == 1
