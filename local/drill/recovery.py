@@ -213,18 +213,10 @@ class Recovery:
     def _behind(self, owed_until: datetime) -> list[str]:
         """Runs that were owed by then and are not done, and DAGs that still have to make some."""
         try:
-            dags = self.user.dags()
-            unfinished = self.user.unfinished_runs(owed_until)
+            late = self.user.with_a_run_due(owed_until) & ACTIVE
+            return [*sorted(late), *self.user.unfinished_runs(owed_until)]
         except REST_ERRORS as error:
             return [str(error)]
-        late = [
-            dag_id
-            for dag_id, dag in dags.items()
-            if dag_id in ACTIVE
-            and (due := dag.get("next_dagrun_create_after"))
-            and datetime.fromisoformat(due) <= owed_until
-        ]
-        return late + unfinished
 
     def _restored_backup(self) -> str:
         return self.watch.answers(OrderKind.IMPORT)[-1][0].payload["backup"]

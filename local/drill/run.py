@@ -20,11 +20,12 @@ from local.drill import report, verdict
 from local.drill.journal import Journal
 from local.drill.recovery import CREATION, Recovery
 from local.drill.stacks import REGIONS, Stacks
-from local.drill.user import User
+from local.drill.user import RESTS, User
 from local.drill.waiting import DrillError, Patience
 from local.drill.watch import Watch
 from local.drill.work import Work, write_dags
 from local.gateway.process import LocalAws, start, stop
+from local.mwaa.family import numbers
 from local.mwaa.install import RELEASES
 from local.mwaa.install import ensure as ensure_airflow
 from local.paths import BUILD
@@ -149,7 +150,8 @@ class Drill:
         return aws, stacks, workload
 
     def _user(self, aws: LocalAws, stacks: Stacks, site: Site) -> User:
-        return User(aws, REGIONS[site], stacks.names.environment(site))
+        rest = RESTS[numbers(self.airflow)[0]]
+        return User(aws, REGIONS[site], stacks.names.environment(site), rest)
 
 
 if __name__ == "__main__":

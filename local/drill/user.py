@@ -35,12 +35,40 @@ def client(aws: LocalAws, service: str, region: str) -> Any:  # noqa: ANN401 - a
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """What differs between the REST APIs of Airflow's major versions.
+
+    Args:
+        run_due: fields of a run that say when it fell due; the first that is filled counts.
+        next_due: field of a DAG that says when its next run falls due.
+        trigger: what a request for a run must hold beside the user's wishes.
+    """
+
+    run_due: tuple[str, ...]
+    next_due: str
+    trigger: dict[str, Any]
+
+
+RESTS = {
+    2: Rest(("data_interval_end", "logical_date"), "next_dagrun_create_after", {}),
+    # A run without a logical date is what a user who names none gets, and only 3 has it.
+    3: Rest(("run_after",), "next_dagrun_run_after", {"logical_date": None}),
+}
+"""By Airflow's major version."""
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with the web interface of one environment open."""
+    """Somebody with the web interface of one environment open.
+
+    Args:
+        rest: the API that the environment's Airflow has.
+    """
 
     aws: LocalAws
     region: str
     environment: str
+    rest: Rest
     _mwaa: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +122,16 @@ class User:
         self.call("POST", "/connections", connection)
 
     def trigger(self, dag_id: str, conf: dict[str, Any], note: str) -> None:
-        self.call("POST", f"/dags/{dag_id}/dagRuns", {"conf": conf, "note": note})
+        request = {"conf": conf, "note": note, **self.rest.trigger}
+        self.call("POST", f"/dags/{dag_id}/dagRuns", request)
+
+    def with_a_run_due(self, by: datetime) -> set[str]:
+        """Business DAGs whose next run falls due by then and is not made yet."""
+        return {
+            dag_id
+            for dag_id, dag in self.dags().items()
+            if (due := dag.get(self.rest.next_due)) and datetime.fromisoformat(due) <= by
+        }
 
     def unfinished_runs(self, started_by: datetime | None = None) -> list[str]:
         """Business runs ("dag_id/run_id") that are queued or running.
@@ -109,9 +146,8 @@ class User:
             f"{run['dag_id']}/{run['dag_run_id']}"
             for run in answer.get("dag_runs", [])
             if not run["dag_id"].startswith(RECOVERY_DAG_PREFIX)
-            and (started_by is None or datetime.fromisoformat(_due(run)) <= started_by)
+            and (started_by is None or self._due(run) <= started_by)
         ]
 
-
-def _due(run: dict[str, Any]) -> str:
-    return run.get("data_interval_end") or run["logical_date"]
+    def _due(self, run: dict[str, Any]) -> datetime:
+        return datetime.fromisoformat(next(run[name] for name in self.rest.run_due if run[name]))

@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 
 from local import postgres
 from local.mwaa import install
+from tests.checker.generations import GENERATIONS, Generation, identifier
 from tests.checker.inputs import Database, Inputs
 from tests.checker.story import INPUTS, at
 
@@ -34,7 +35,7 @@ BEFORE = [
                     "is_extra_encrypted": True}),
     ("slot_pool", {"id": 9, "pool": "wide", "slots": 3, "include_deferred": False}),
     ("ab_role", {"id": 5, "name": "analyst"}),
-    ("log_template", {"id": 2, "filename": "f-{{ x }}", "elasticsearch_id": "e",
+    ("log_template", {"id": 20, "filename": "f-{{ x }}", "elasticsearch_id": "e",
                       "created_at": at(0)}),
     ("dataset", {"id": 1, "uri": "s3://a", "extra": "{}", "created_at": at(0),
                  "updated_at": at(0), "is_orphaned": False}),
@@ -47,7 +48,8 @@ BEFORE = [
              "run_id": "r1", "owner": "drill", "extra": "{\"try\": 1}"}),
     ("log", {"id": 3, "dttm": at(61), "dag_id": None, "event": "cli_scheduler", "owner": "root"}),
 ]  # fmt: skip
-"""Rows from before the snapshot; a value `s:x` is x under the database's own Fernet key."""
+"""Rows from before the snapshot, as of Airflow 2; a value `s:x` is x under the database's own
+Fernet key."""
 
 
 def _dag(dag_id: str, *, paused: bool = False) -> tuple[str, dict[str, Any]]:
@@ -68,7 +70,7 @@ def _run(number: int, dag_id: str, run_id: str, *, state: str, seconds: float
             "state": state, "execution_date": at(seconds - 60), "queued_at": at(seconds),
             "data_interval_start": at(seconds - 60), "data_interval_end": at(seconds),
             "end_date": at(seconds + 4) if done else None, "clear_number": 0,
-            "log_template_id": 2, "conf": b"\x80\x04}\x94.", "updated_at": at(seconds + 4),
+            "log_template_id": 20, "conf": b"\x80\x04}\x94.", "updated_at": at(seconds + 4),
         }),
         ("task_instance", {
             **task, "state": state, "start_date": at(seconds + 1), "try_number": 1,
@@ -131,7 +133,7 @@ def _insert(cursor: Any, key: str, table: str, values: dict[str, Any]) -> None:
 
 
 def _restored(table: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The row as a perfect restore writes it."""
+    """The row as a perfect restore writes it; as of Airflow 2."""
     moved = {n: v + SHIFT if n in IDS.get(table, ()) else v for n, v in values.items()}
     if "log_template_id" in moved:
         moved["log_template_id"] += SHIFT
@@ -142,30 +144,45 @@ def _restored(table: str, values: dict[str, Any]) -> dict[str, Any]:
     return moved
 
 
+def _reparsed(table: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Versions of DAGs are the new environment's own."""
+    owns = {"dag_version": "id", "task_instance": "dag_version_id",
+            "dag_run": "created_dag_version_id"}  # fmt: skip
+    column = owns.get(table)
+    if column is None or column not in values:
+        return values
+    number = {"version_number": 7} if table == "dag_version" else {}
+    return {**values, column: identifier(values[column], "here"), **number}
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A source and a restored database, as the checker is told of them."""
 
     inputs: Inputs
+    generation: Generation
 
     def change(self, statement: str, *arguments: Any) -> None:
-        """Spoil the restored database."""
+        """Spoil the restored database, in the vocabulary of Airflow 2."""
         connection = connect(self.inputs.restored.url)
         with connection, connection.cursor() as cursor:
-            cursor.execute(statement, arguments)
+            cursor.execute(self.generation.say(statement), arguments)
             assert cursor.rowcount > 0, "the test changed nothing"
         connection.close()
 
 
-@pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[postgres.Cluster, str]]:
+@pytest.fixture(scope="session", params=GENERATIONS)
+def templates(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[postgres.Cluster, Generation, str]]:
     """A cluster with the databases `source` and `restored`; and the snapshot."""
+    generation = GENERATIONS[request.param]
     cluster = postgres.start(tmp_path_factory.mktemp("checker") / "pg")
     try:
-        _migrate(cluster)
+        _migrate(cluster, generation.version)
         _clone(cluster, postgres.DATABASE, "source")
         _clone(cluster, postgres.DATABASE, "restored")
-        yield cluster, _fill(cluster)
+        yield cluster, generation, _fill(cluster, generation)
     finally:
         cluster.destroy()
 
@@ -178,8 +195,8 @@ def _clone(cluster: postgres.Cluster, template: str, name: str) -> None:
     connection.close()
 
 
-def _migrate(cluster: postgres.Cluster) -> None:
-    python = install.ensure("2.10.3")
+def _migrate(cluster: postgres.Cluster, version: str) -> None:
+    python = install.ensure(version)
     home = cluster.data.parent / "home"
     subprocess.run(
         [python, "-m", "airflow", "db", "migrate"],
@@ -194,31 +211,38 @@ def _migrate(cluster: postgres.Cluster) -> None:
     )
 
 
-def _fill(cluster: postgres.Cluster) -> str:
+def _fill(cluster: postgres.Cluster, generation: Generation) -> str:
     source, restored = (connect(cluster.url_of(name)) for name in ("source", "restored"))
+
+    def insert(cursor: Any, key: str, table: str, values: dict[str, Any]) -> None:
+        for name, row in generation.row(table, values):
+            _insert(cursor, key, name, _reparsed(name, row) if key == NEW_KEY else row)
+
     with source, source.cursor() as cursor:
-        for table, values in BEFORE:
-            _insert(cursor, OLD_KEY, table, values)
+        for table, values in (*generation.first, *BEFORE):
+            insert(cursor, OLD_KEY, table, values)
     with source, source.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
         snapshot = cursor.fetchone()[0]
     with source, source.cursor() as cursor:
         for table, values in AFTER:
-            _insert(cursor, OLD_KEY, table, values)
+            insert(cursor, OLD_KEY, table, values)
         cursor.execute("UPDATE variable SET val = 'two', is_encrypted = false WHERE id = 3")
     with restored, restored.cursor() as cursor:
-        for table, values in BEFORE:
+        for table, values in (*generation.first, *BEFORE):
             if not any(own in values.values() for own in OWN):
-                _insert(cursor, NEW_KEY, table, _restored(table, values))
+                insert(cursor, NEW_KEY, table, _restored(table, values))
     source.close()
     restored.close()
     return snapshot
 
 
 @pytest.fixture
-def pair(templates: tuple[postgres.Cluster, str], request: pytest.FixtureRequest) -> Pair:
+def pair(
+    templates: tuple[postgres.Cluster, Generation, str], request: pytest.FixtureRequest
+) -> Pair:
     """The source, and a restored database of this test's own."""
-    cluster, snapshot = templates
+    cluster, generation, snapshot = templates
     name = f"restored_{abs(hash(request.node.nodeid))}"
     _clone(cluster, "restored", name)
     rows = [{"dag_id": dag, "business": {"work": 1}, "user_paused": False, "catchup": False,
@@ -233,5 +257,6 @@ def pair(templates: tuple[postgres.Cluster, str], request: pytest.FixtureRequest
             snapshot_at=at(600),
             outage_at=at(600) + timedelta(seconds=20),
             ledger=Path("unused"),
-        )
+        ),
+        generation,
     )

@@ -15,7 +15,7 @@ from psycopg2.extras import RealDictCursor
 
 from tests.checker.inputs import RECOVERY_PREFIX, Database
 from tests.checker.outcome import Run
-from tests.checker.tables import LOOKUPS, Table
+from tests.checker.tables import SCHEMAS, Schema, Table
 
 DANGLING = "(points to nothing)"
 CHANGED = ("updated_at", "dttm", "timestamp")
@@ -59,6 +59,7 @@ class Reader:
         self._fernet = MultiFernet([Fernet(key) for key in fernet_key.split(",")])
         self._snapshot = snapshot
         self._lookups: dict[str, dict[Any, str]] = {}
+        self.schema: Schema = next(schema for schema in SCHEMAS if self.has(schema.mark))
 
     def _query(self, statement: Any, arguments: Any = None) -> list[dict[str, Any]]:
         with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
@@ -74,7 +75,7 @@ class Reader:
         if table not in self._lookups:
             self._lookups[table] = {
                 row.pop("id"): json.dumps([_plain(value) for value in row.values()])
-                for row in self._query(LOOKUPS[table])
+                for row in self._query(self.schema.lookups[table])
             }
         return self._lookups[table].get(identifier, DANGLING)
 

@@ -14,6 +14,7 @@ OWN = sorted(
 ALLOWED = {
     "ast", "collections", "contextlib", "cryptography", "dataclasses", "datetime", "functools",
     "itertools", "json", "pathlib", "psycopg2", "statistics", "sys", "typing", "urllib",
+    "uuid",
 }  # fmt: skip
 
 

@@ -12,8 +12,6 @@ try:
         get_parsing_context,
         task,
     )
-
-    DATASETS_ARE_ASSETS = True
 except ImportError:
     from airflow import DAG
     from airflow.datasets import Dataset as Asset
@@ -24,18 +22,18 @@ except ImportError:
     from airflow.operators.python import get_current_context
     from airflow.utils.dag_parsing_context import get_parsing_context
 
-    DATASETS_ARE_ASSETS = False
+try:
+    from airflow.sdk import CronDataIntervalTimetable, DeltaDataIntervalTimetable
+except ImportError:
+    from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
 
 try:
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 except ImportError:
     from airflow.triggers.temporal import DateTimeTrigger
 
-from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
-
 __all__ = [
     "DAG",
-    "DATASETS_ARE_ASSETS",
     "Asset",
     "BaseHook",
     "BaseOperator",

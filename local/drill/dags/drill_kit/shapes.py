@@ -86,8 +86,9 @@ def counter(_row: Row) -> None:
     def work() -> None:
         """One more than the run before left in XCom."""
         with ledger.business() as values:
+            # Without a map index Airflow 3 gives the values of all runs before, not the newest.
             before = get_current_context()["ti"].xcom_pull(
-                task_ids="work", key="count", include_prior_dates=True
+                task_ids="work", key="count", map_indexes=-1, include_prior_dates=True
             )
             values["count"] = (before or 0) + 1
             get_current_context()["ti"].xcom_push(key="count", value=values["count"])
