@@ -22,6 +22,7 @@ from mwaa_dr_metadata.backups import (
 from mwaa_dr_metadata.database import engine_from_env, fernet_from_env
 from mwaa_dr_metadata.errors import (
     BackupRefusedError,
+    DatabaseRefusedError,
     DatabaseSettingsError,
     ImportVerificationError,
     MassDeleteError,
@@ -64,6 +65,7 @@ __all__ = [
     "BackupInfo",
     "BackupRefusedError",
     "DagCounts",
+    "DatabaseRefusedError",
     "DatabaseSettingsError",
     "Difference",
     "ExportOptions",

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
-from mwaa_dr_metadata.errors import DatabaseSettingsError
+from mwaa_dr_metadata.errors import DatabaseRefusedError, DatabaseSettingsError
 from mwaa_dr_metadata.session import Session
 
 DRIVER = "postgresql+psycopg2"
@@ -37,6 +37,20 @@ URL_VARIABLES = (
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
     "AIRFLOW__CORE__SQL_ALCHEMY_CONN",
 )
+LOOKED_FOR = (
+    "MWAA__DB__POSTGRES_HOST with MWAA__DB__CREDENTIALS, POSTGRES_HOST with DB_SECRETS, and "
+    + ", ".join(URL_VARIABLES)
+)
+REFUSAL = (
+    f"Airflow 3 keeps the metadata database from its tasks, and nothing else here leads to it "
+    f"(looked for {LOOKED_FOR}). So nothing that is only in the database can be backed up or "
+    "restored by this environment: run history, XComs, variables, connections, pools, roles, "
+    "which DAGs are paused, and where each schedule is. Check that no startup script or "
+    "configuration option hides these variables from tasks. If MWAA itself withholds them: keep "
+    "variables and connections in a secrets backend that the DR Region reads too, keep pools and "
+    "pause states in code, and give DAGs that catch up a start date from which running again does "
+    "no harm, since a recovery without a backup begins at it"
+)
 
 
 def engine_from_env(environ: Mapping[str, str]) -> Engine:
@@ -46,6 +60,8 @@ def engine_from_env(environ: Mapping[str, str]) -> Engine:
     `URL_VARIABLES`. MWAA does not encode user and password inside its URLs, so parts are safer.
 
     Raises:
+        DatabaseRefusedError: this is a task of Airflow 3, and no other way to its database is left;
+            the message says what that costs and what to do.
         DatabaseSettingsError: none of them is usable; the message names what was looked for.
     """
     return engine_from_url(_url(environ))
@@ -79,15 +95,16 @@ def _url(environ: Mapping[str, str]) -> URL:
                 database=environ.get(f"{prefix}DB") or "AirflowMetadata",
                 query={"sslmode": ssl_mode or "require"},
             )
-    for variable in URL_VARIABLES:
-        text = environ.get(variable, "").removeprefix("db+")
-        if text and not text.startswith(REFUSED_BY_AIRFLOW_3):
-            return _postgres(text, variable)
+    texts = {name: environ.get(name, "").removeprefix("db+") for name in URL_VARIABLES}
+    refused = {name for name, text in texts.items() if text.startswith(REFUSED_BY_AIRFLOW_3)}
+    for name, text in texts.items():
+        if text and name not in refused:
+            return _postgres(text, name)
+    if refused:
+        raise DatabaseRefusedError(REFUSAL)
     raise DatabaseSettingsError(
-        "nothing here says how to reach the metadata database; looked for MWAA__DB__POSTGRES_HOST "
-        "with MWAA__DB__CREDENTIALS, POSTGRES_HOST with DB_SECRETS, and "
-        + ", ".join(URL_VARIABLES)
-        + "; run this in an MWAA environment, or set the last of them"
+        f"nothing here says how to reach the metadata database; looked for {LOOKED_FOR}; run this "
+        "in an MWAA environment, or set the last of them"
     )
 
 

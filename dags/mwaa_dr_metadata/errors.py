@@ -27,3 +27,7 @@ class DatabaseSettingsError(MetadataError):
 
 class MassDeleteError(BackupRefusedError):
     """The source lost so many rows at once that somebody should say whether that was meant."""
+
+
+class DatabaseRefusedError(DatabaseSettingsError):
+    """Airflow keeps the metadata database from its tasks, and nothing else leads to it."""
