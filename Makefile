@@ -38,19 +38,24 @@ types: setup
 	$(BIN)/basedpyright
 
 unit: setup
-	$(BIN)/pytest -q -n 2 -m "not engine and not airflow and not drill"
+	$(BIN)/pytest -q -n 2 -m "not engine and not airflow and not drill and not matrix"
 
 pulumi: setup
 	@$(BIN)/python -m local.pulumi.install
 
 engine: pulumi
-	$(BIN)/pytest -q -m "engine and not airflow and not drill"
+	$(BIN)/pytest -q -m "engine and not airflow and not drill and not matrix"
 
 airflow: setup
-	$(BIN)/pytest -q -m "airflow and not drill"
+	$(BIN)/pytest -q -m "airflow and not drill and not matrix"
+
+# Every other supported Airflow, fresh and upgraded; a drill on Airflow 3 among them.
+matrix: pulumi
+	$(BIN)/pytest -q -m matrix
+	MWAA_TEST_AIRFLOW=3.2.1 $(BIN)/pytest -q tests/mwaa/test_mwaa_environment.py
 
 drills: pulumi
-	$(BIN)/pytest -q -m drill
+	$(BIN)/pytest -q -m "drill and not matrix"
 
 test: lint types unit engine airflow drills
 

@@ -53,6 +53,19 @@ def test_the_work_goes_on_after_a_region_is_lost():
     assert any(step["emulated"] for step in report["steps"])
 
 
+@pytest.mark.matrix
+def test_the_work_goes_on_in_airflow_3():
+    report, findings = _drill("--airflow", "3.2.1")
+    assert (report["airflow_version"], report["verified"], report["met"]) == ("3.2.1", True, True)
+    assert findings["objections"] == []
+    assert (report["runs"]["lost"], report["runs"]["doubled"]) == (0, 0)
+    assert report["runs"]["in_flight"], "the Region was lost when nothing was under way"
+    assert len(report["resumed_at"]) >= 30
+    rows = {table["name"]: table["expected_rows"] for table in report["tables"]}
+    assert all(table["match"] for table in report["tables"])
+    assert all(rows[name] for name in ("task_instance", "xcom", "asset_event", "task_reschedule"))
+
+
 def test_losing_the_region_at_a_quiet_moment_costs_nothing():
     report, findings = _drill("--control")
     assert findings["objections"] == []

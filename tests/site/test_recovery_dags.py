@@ -17,20 +17,27 @@ from tests.site.test_mailbox import CONFIG
 
 pytestmark = pytest.mark.airflow
 
+VERSIONS = pytest.mark.parametrize("version", ["2.10.3", "3.2.1"])
+
 LOAD = """
 import json, sys
-from airflow.models.dagbag import DagBag
+try:
+    from airflow.dag_processing.dagbag import DagBag
+    NAMED = "schedule"
+except ImportError:
+    from airflow.models.dagbag import DagBag
+    NAMED = "schedule_interval"
 bag = DagBag(sys.argv[1], include_examples=False)
 print(json.dumps({"errors": bag.import_errors, "dags": {
-    dag.dag_id: [str(dag.schedule_interval), dag.is_paused_upon_creation, dag.max_active_runs]
+    dag.dag_id: [str(getattr(dag, NAMED)), dag.is_paused_upon_creation, dag.max_active_runs]
     for dag in bag.dags.values()},
     "tasks": {dag.dag_id: sorted(dag.task_ids) for dag in bag.dags.values()}}))
 """
 
 
-def load(folder: Path, home: Path, options: dict[str, str]) -> dict:
+def load(version: str, folder: Path, home: Path, options: dict[str, str]) -> dict:
     done = subprocess.run(
-        [install.ensure("2.10.3"), "-W", "ignore", "-c", LOAD, str(folder)],
+        [install.ensure(version), "-W", "ignore", "-c", LOAD, str(folder)],
         env={
             "PATH": os.environ["PATH"],
             "AIRFLOW_HOME": str(home),
@@ -52,8 +59,9 @@ def folder(tmp_path: Path) -> Path:
     return target.parent
 
 
-def test_they_load_with_their_schedules(folder: Path, tmp_path: Path) -> None:
-    found = load(folder, tmp_path / "home", CONFIG.to_options())
+@VERSIONS
+def test_they_load_with_their_schedules(version: str, folder: Path, tmp_path: Path) -> None:
+    found = load(version, folder, tmp_path / "home", CONFIG.to_options())
     assert found["errors"] == {}
     assert found["dags"] == {
         AGENT_DAG: ["0:01:00", False, 1],
@@ -62,20 +70,22 @@ def test_they_load_with_their_schedules(folder: Path, tmp_path: Path) -> None:
     }
 
 
+@VERSIONS
 @pytest.mark.parametrize(("days", "tasks"), [(0, ["export"]), (90, ["export", "purge"])])
 def test_a_purge_is_part_of_the_export_only_where_it_was_asked_for(
-    folder: Path, tmp_path: Path, days: int, tasks: list[str]
+    version: str, folder: Path, tmp_path: Path, days: int, tasks: list[str]
 ) -> None:
     options = replace(CONFIG, purge_days=days).to_options()
-    assert load(folder, tmp_path / "home", options)["tasks"][EXPORT_DAG] == tasks
+    assert load(version, folder, tmp_path / "home", options)["tasks"][EXPORT_DAG] == tasks
 
 
+@VERSIONS
 def test_without_their_options_the_import_error_says_which_are_missing(
-    folder: Path, tmp_path: Path
+    version: str, folder: Path, tmp_path: Path
 ) -> None:
     options = CONFIG.to_options()
     del options["mwaa_dr.seal_key"]
-    found = load(folder, tmp_path / "home", options)
+    found = load(version, folder, tmp_path / "home", options)
     assert found["dags"] == {}
     assert len(found["errors"]) == 3
     assert all("AIRFLOW__MWAA_DR__SEAL_KEY" in text for text in found["errors"].values())
