@@ -52,7 +52,7 @@ BEFORE = [
     ("ab_role", {"id": 5, "name": "analyst"}),
     ("log_template", {"id": 20, "filename": "f-{{ x }}", "elasticsearch_id": "e",
                       "created_at": at(0)}),
-    ("dataset", {"id": 1, "uri": "s3://a", "extra": "{}", "created_at": at(0),
+    ("dataset", {"id": 1, "uri": "s3://a/b", "extra": "{}", "created_at": at(0),
                  "updated_at": at(0), "is_orphaned": False}),
     ("dataset_event", {"id": 1, "dataset_id": 1, "extra": "{\"k\": [1]}", "source_dag_id": "hits",
                        "source_task_id": "work", "source_run_id": "r1", "source_map_index": -1,
