@@ -364,8 +364,8 @@ def _the_scheduler_never_stopped(standby: Standby, before: list[tuple], schedule
     """The asset's event that waited in the backup makes a run, and the agent's beats all worked."""
     run = "SELECT state FROM dag_run WHERE dag_id = 'billing' AND run_type = 'asset_triggered'"
     until(lambda: ("success",) in standby.sql(run), 60, lambda: standby.sql(run))
-    states = "SELECT DISTINCT state FROM dag_run WHERE dag_id = %s AND state <> 'running'"
-    assert standby.sql(states, AGENT_DAG) in ([("success",)], [("success",), ("queued",)])
+    states = "SELECT DISTINCT state FROM dag_run WHERE dag_id = %s"
+    assert {s for (s,) in standby.sql(states, AGENT_DAG)} <= {"success", "running", "queued"}
     assert standby.sql(scheduler) == before
 
 
