@@ -81,6 +81,9 @@ AIRFLOW_3 = Family(
         ),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        # On MWAA the server that tasks report to shares its processors with nobody; here it may be
+        # late, and a report that is sent twice fails the task.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
     },
     bearer=True,
 )
