@@ -92,8 +92,8 @@ ROWS: tuple[Row, ...] = (
     Row("on_orders", "single", WORK, datasets=(ORDERS,)),
     Row("on_stock", "single", WORK, datasets=(STOCK,)),
     Row("on_orders_and_stock", "single", WORK, datasets=(ORDERS, STOCK)),
-    # Deferred, rescheduled, long, pooled. Airflow 3 fails a deferred task whose trigger fires before
-    # a busy scheduler has heard that the task's first part ended; users give such tasks retries.
+    # Deferred, rescheduled, long, pooled. Airflow 3 fails a deferred task whose trigger fires
+    # before a busy scheduler has heard that its first part ended; users give such tasks retries.
     Row("wait_deferred", "deferrable", WORK, cron="*/2 * * * * 8,38",
         options={"seconds": 6, "retries": 2}),
     Row("wait_long_deferred", "deferrable", WORK, cron="*/2 * * * * 2", longest_seconds=45,
