@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from mwaa_dr_metadata.database import engine_from_env, fernet_from_env
-from mwaa_dr_metadata.errors import DatabaseSettingsError
+from mwaa_dr_metadata.errors import DatabaseRefusedError, DatabaseSettingsError
 
 HOSTILE = "p@ss:/w%40rd?#&="
 MWAA = {
@@ -79,6 +79,16 @@ def test_what_is_wrong_is_named_and_no_secret_is_shown(environ, named):
     with pytest.raises(DatabaseSettingsError, match=named) as error:
         engine_from_env(environ)
     assert HOSTILE not in str(error.value)
+
+
+def test_a_task_that_airflow_3_refuses_its_database_learns_what_that_costs_and_what_to_do():
+    with pytest.raises(DatabaseRefusedError) as error:
+        engine_from_env(BLOCKED)
+    for words in ("run history", "connections", "pause", "secrets backend", "start date"):
+        assert words in str(error.value)
+    with pytest.raises(DatabaseSettingsError) as other:
+        engine_from_env({})
+    assert not isinstance(other.value, DatabaseRefusedError), "nobody refused anything here"
 
 
 def test_a_fernet_list_encrypts_with_the_first_and_opens_with_all():
