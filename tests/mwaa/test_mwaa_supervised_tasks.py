@@ -30,6 +30,8 @@ from local.mwaa import install
 from local.mwaa.errors import ApiError
 from local.mwaa.web import WebServer
 from local.paths import ROOT
+from mwaa_dr_metadata.control import trim_own_history
+from mwaa_dr_metadata.database import engine_from_url
 from tests.checker import equality, generations, rows
 from tests.checker.database import reading
 from tests.checker.findings import Findings
@@ -370,6 +372,18 @@ def _work_went_on(standby: Standby, began: datetime) -> None:
     found = {state for (state,) in standby.sql(states, AGENT_DAG, began)}
     assert "success" in found
     assert found <= {"success", "running", "queued"}
+
+
+def test_the_agents_own_history_is_cut_with_all_that_hangs_on_it(standby):
+    finished = (
+        "SELECT id FROM dag_run WHERE dag_id = %s AND state IN ('success', 'failed') ORDER BY id"
+    )
+    until(lambda: len(standby.sql(finished, AGENT_DAG)) > 4, 60)
+    before = standby.sql(finished, AGENT_DAG)
+    cut = trim_own_history(engine_from_url(standby.described["database_url"]), keep=3)
+    left = [row for row in standby.sql(finished, AGENT_DAG) if row in before]
+    assert cut >= len(before) - len(left) >= len(before) - 3
+    assert left == before[len(before) - len(left) :], "the newest are kept"
 
 
 def test_where_the_database_is_refused_the_task_fails_and_says_what_that_costs(standby):
