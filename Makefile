@@ -10,7 +10,7 @@ STRATEGY ?= backup-restore
 AIRFLOW ?= 2.10.3
 OUTAGE ?= hang
 
-.PHONY: setup pulumi test lint format types unit engine airflow drills lock
+.PHONY: setup pulumi test lint format types unit engine airflow matrix drills lock
 .PHONY: drill local-up local-down local-env bench
 
 setup: build/.setup-done
