@@ -5,7 +5,7 @@
 from mwaa_dr_metadata.merge import as_text, digest, near, same_key, updated
 from mwaa_dr_metadata.model import TableCheck
 from mwaa_dr_metadata.rules import Merge
-from mwaa_dr_metadata.selection import guards
+from mwaa_dr_metadata.selection import RESUME, guards
 from mwaa_dr_metadata.session import Session, quote
 from mwaa_dr_metadata.staging import MINE, Staged
 
@@ -40,8 +40,12 @@ def check(session: Session, staged: Staged, part: str) -> TableCheck:
     if rule.merge is Merge.LEDGER:
         expected, present = _ledger_counts(session, staged)
         return TableCheck(staged.table.name, part, expected, present, expected == present)
-    columns = [name for name in staged.targets if name != "id"]
-    if rule.merge in (Merge.UPSERT, Merge.MIRROR):
+    # Serial ids are the target's own, and so are versions: parsing may have made newer ones.
+    serial = "id" if rule.keep_id else ""
+    columns = [name for name in staged.targets if name not in (serial, *rule.versions)]
+    if rule.merge is Merge.KEYED and not part.startswith(RESUME):
+        columns = list(rule.key)  # history only adds
+    elif rule.merge in (Merge.UPSERT, Merge.MIRROR, Merge.KEYED):
         columns = [*rule.key, *updated(staged)]
     elif rule.merge is Merge.TEMPLATE:
         columns = list(rule.key)
@@ -69,9 +73,7 @@ def _rows_of_mine(staged: Staged) -> str:
     table = quote(staged.table.name)
     if staged.table.rule.merge is Merge.RUN:
         return f"{table} t JOIN {MINE} m ON m.id = t.id"
-    if staged.table.has("dag_id", "run_id"):
-        return f"{table} t JOIN {MINE} m ON m.dag_id = t.dag_id AND m.run_id = t.run_id"
-    return f"{table} t JOIN {MINE} m ON m.id = t.dag_run_id"
+    return f"{table} t {staged.table.to_run('t', MINE, 'm')}"
 
 
 def _ledger_counts(session: Session, staged: Staged) -> tuple[int, int]:

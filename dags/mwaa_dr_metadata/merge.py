@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from mwaa_dr_metadata.errors import ImportVerificationError, TargetRefusedError
 from mwaa_dr_metadata.plan import Plan
-from mwaa_dr_metadata.rules import Merge
+from mwaa_dr_metadata.rules import REACHES_RUN, Merge
 from mwaa_dr_metadata.selection import guards
 from mwaa_dr_metadata.session import Session, listed, quote
-from mwaa_dr_metadata.staging import MINE, ORDER, Staged
+from mwaa_dr_metadata.staging import MINE, ORDER, PREFIX, Staged
+
+KEYED = f"{PREFIX}_keyed"
+"""The rows of one table by a key that no index guards, as they are to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,13 @@ class Mode:
     Args:
         replace: a run that exists is replaced with all that hangs on it; otherwise left alone.
         follow: what the source lost is lost here too.
+        queues: rows that wait for a run are those of the backup, no others.
         verify: read back the contents of what was written; otherwise the rows are counted.
     """
 
     replace: bool = False
     follow: bool = False
+    queues: bool = False
     verify: bool = False
 
 
@@ -109,6 +114,31 @@ def updated(staged: Staged) -> list[str]:
     return [name for name in staged.targets if name not in key] if update is None else list(update)
 
 
+def _keyed(session: Session, staged: Staged, mode: Mode) -> int:
+    rule, table = staged.table.rule, quote(staged.table.name)
+    session.execute(f"DROP TABLE IF EXISTS {KEYED}")
+    session.execute(f"CREATE TEMP TABLE {KEYED} ON COMMIT DROP AS {staged.final(f's.{ORDER}')}")
+    written = 0
+    if mode.replace:
+        update = ", ".join(f"{quote(name)} = f.{quote(name)}" for name in updated(staged))
+        written += session.execute(
+            f"UPDATE {table} t SET {update} FROM {KEYED} f WHERE {same_key(staged)}"
+        )
+    missing = f"NOT EXISTS (SELECT FROM {table} t WHERE {same_key(staged)})"
+    written += session.execute(_insert(staged, f"SELECT * FROM {KEYED} f WHERE {missing}"))
+    for column in (ref.column for ref in rule.refs if ref.column in REACHES_RUN and mode.replace):
+        # No foreign key took them along with a run that was replaced.
+        parent, key = REACHES_RUN[column]
+        gone = f"NOT EXISTS (SELECT FROM {parent} p WHERE p.{key} = t.{column})"
+        session.execute(f"DELETE FROM {table} t WHERE {gone}")
+    if mode.queues and rule.queue:
+        run = quote(rule.queue.column)
+        same = f"SELECT FROM {KEYED} f WHERE f.{run} IS NULL AND {same_key(staged)}"
+        conditions = " AND ".join([f"t.{run} IS NULL", *guards(rule), f"NOT EXISTS ({same})"])
+        session.execute(f"DELETE FROM {table} t WHERE {conditions}")
+    return written
+
+
 def _mirror(session: Session, staged: Staged, mode: Mode) -> int:
     written = _upsert(session, staged, mode)
     _delete_others(session, staged)
@@ -118,7 +148,7 @@ def _mirror(session: Session, staged: Staged, mode: Mode) -> int:
 def _delete_others(session: Session, staged: Staged) -> None:
     rule = staged.table.rule
     session.execute(
-        f"DELETE FROM {quote(staged.table.name)} t WHERE {' AND '.join(guards(rule))} "
+        f"DELETE FROM {quote(staged.table.name)} t WHERE {' AND '.join([*guards(rule), 'TRUE'])} "
         f"AND NOT EXISTS (SELECT FROM ({staged.final()}) f WHERE {same_key(staged)})"
     )
 
@@ -194,6 +224,7 @@ def _parked(_session: Session, _staged: Staged, _mode: Mode) -> int:
 
 _MERGES: dict[Merge, Callable[[Session, Staged, Mode], int]] = {
     Merge.UPSERT: _upsert,
+    Merge.KEYED: _keyed,
     Merge.MIRROR: _mirror,
     Merge.LEDGER: _ledger,
     Merge.RUN: _run,

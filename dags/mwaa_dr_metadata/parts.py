@@ -99,6 +99,7 @@ class PartWriter:
             and (
                 name in REPORTED
                 or (table.rule.merge is Merge.MIRROR and name not in stored)
+                or (self.mode.queues and table.rule.queue)
                 or (self.mode.follow and table.rule.follows and name not in stored)
             )
         ]
@@ -111,8 +112,10 @@ class PartWriter:
         Args:
             runs: how many runs the part has; if all of them were inserted, so are their children.
         """
-        if table.rule.refs or item.format is not RowFormat.BINARY or item.set is ObjectSet.RESUME:
-            return False  # the resume set has unfinished work, which is written in another form
+        if table.rule.refs or table.rule.versions or item.format is not RowFormat.BINARY:
+            return False
+        if item.set is ObjectSet.RESUME:
+            return False  # it has unfinished work, which is written in another form
         own = {name: column.type for name, column in table.table.columns.items()}
         if any(own.get(name) != kind for name, kind in zip(item.columns, item.types, strict=True)):
             return False

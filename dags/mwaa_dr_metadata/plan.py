@@ -1,23 +1,26 @@
 """Fits the rules to a live catalogue, and puts the tables in an order that foreign keys allow."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from contract.manifest import RowFormat
 from mwaa_dr_metadata.catalogue import Catalogue, Column, Table
+from mwaa_dr_metadata.declarations import Merge, Ref, TableRule, Where
 from mwaa_dr_metadata.errors import DatabaseSettingsError
 from mwaa_dr_metadata.rules import (
     EXCLUDED,
     IDENTITY,
     IDENTITY_TYPES,
+    LEFTOVER,
+    REACHES_RUN,
     RENAMED_COLUMNS,
     RENAMED_TABLES,
     RULES,
-    Merge,
-    Ref,
-    TableRule,
+    RUN_IDS,
 )
+from mwaa_dr_metadata.session import quote
 
 REF_SEPARATOR = ":"
 """`dag_run_id:run_id` is the column `run_id` of the identity that `dag_run_id` points to."""
@@ -83,6 +86,29 @@ class PlannedTable:
     def has(self, *columns: str) -> bool:
         return all(column in self.table.columns for column in columns)
 
+    def to_run(self, row: str, runs: str, run: str) -> str:
+        """Joins that lead from a row of this table to its run.
+
+        Args:
+            row: the alias of the row.
+            runs: a table with the columns `id`, `dag_id` and `run_id`.
+            run: the alias under which the run is joined; of a queue, NULL for a row without one.
+        """
+        if self.has("dag_id", "run_id"):
+            return (
+                f"JOIN {runs} {run} ON {run}.dag_id = {row}.dag_id AND {run}.run_id = {row}.run_id"
+            )
+        for column, (parent, key) in REACHES_RUN.items():
+            if self.has(column):
+                on = f"JOIN {parent} {run}_ ON {run}_.{key} = {row}.{column}"
+                if parent.startswith("task_instance"):
+                    names = (f"{run}.{name} = {run}_.{name}" for name in ("dag_id", "run_id"))
+                    return f"{on} JOIN {runs} {run} ON {' AND '.join(names)}"
+                return f"{on} LEFT JOIN {runs} {run} ON {run}.id = {run}_.created_dag_run_id"
+        identifier = next(column for column in RUN_IDS if self.has(column))
+        join = "LEFT JOIN" if self.rule.queue else "JOIN"
+        return f"{join} {runs} {run} ON {run}.id = {row}.{quote(identifier)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -105,6 +131,22 @@ class Plan:
         """By the name that the rules use."""
         return self.tables.get(old_name) or self.tables.get(renamed(old_name, RENAMED_TABLES))
 
+    @property
+    def parents(self) -> set[str]:
+        """What history refers to and only the resume set carries."""
+        found: set[str] = set()
+        wanted = [table.name for table in self.tables.values()]
+        while wanted:
+            for ref in self.tables[wanted.pop()].rule.refs:
+                if ref.parent in self.tables and ref.parent not in found:
+                    found.add(ref.parent)
+                    wanted.append(ref.parent)
+        return {
+            name
+            for name in found
+            if self.tables[name].rule.resume in (Where.ALL, Where.PENDING_EVENTS)
+        }
+
 
 UNWANTED = "switched off in the settings"
 
@@ -122,59 +164,64 @@ def make_plan(catalogue: Catalogue, without: Collection[str] = ()) -> Plan:
         raise DatabaseSettingsError("this database holds no Airflow metadata: no table dag_run")
     tables: dict[str, PlannedTable] = {}
     for rule in RULES:
-        if rule.name in without:
-            continue
         new = renamed(rule.name, RENAMED_TABLES)
+        if rule.until in catalogue.tables or rule.name in without:
+            continue
         if rule.name in catalogue.tables:
-            tables[rule.name] = _planned(rule, catalogue.tables[rule.name], {}, {})
+            tables[rule.name] = _planned(rule, rule.name, catalogue, {}, {})
         elif new in catalogue.tables:
-            table = catalogue.tables[new]
-            tables[new] = _planned(rule, table, RENAMED_TABLES, RENAMED_COLUMNS)
+            tables[new] = _planned(rule, new, catalogue, RENAMED_TABLES, RENAMED_COLUMNS)
     graph = dependencies(catalogue, tables.values())
-    excluded = {**EXCLUDED, **{renamed(k, RENAMED_TABLES): why for k, why in EXCLUDED.items()}}
+    runs = catalogue.tables["dag_run"].columns if "dag_run" in catalogue.tables else {}
+    dates = (name for name in ("run_after", "logical_date") if name in runs)
     return Plan(
         tables={name: tables[name] for name in in_order(graph)},
         excluded={
-            name: UNWANTED if name in without else excluded.get(name, NO_RULE)
+            name: UNWANTED if name in without else _reason(name)
             for name in sorted(catalogue.tables)
             if name not in tables and not name.startswith("alembic_version")
         },
-        run_date=next(
-            (
-                new
-                for old, new in RENAMED_COLUMNS.items()
-                if old == "execution_date" and old not in catalogue.tables["dag_run"].columns
-            ),
-            "execution_date",
-        ),
+        run_date=next(dates, "execution_date"),
     )
+
+
+def _reason(table: str) -> str:
+    if table.startswith("_") or table in {rule.name for rule in RULES}:
+        return LEFTOVER
+    reasons = {**EXCLUDED, **{renamed(k, RENAMED_TABLES): why for k, why in EXCLUDED.items()}}
+    return reasons.get(table, NO_RULE)
 
 
 def _planned(
-    rule: TableRule, table: Table, names: Mapping[str, str], columns: Mapping[str, str]
+    rule: TableRule,
+    name: str,
+    catalogue: Catalogue,
+    names: Mapping[str, str],
+    columns: Mapping[str, str],
 ) -> PlannedTable:
-    def column(name: str) -> str:
-        return name if name in table.columns else renamed(name, RENAMED_COLUMNS)
+    table = catalogue.tables[name]
+
+    def present(wanted: Iterable[str]) -> tuple[str, ...]:
+        return tuple(c for c in (renamed(w, columns) for w in wanted) if c in table.columns)
 
     refs = tuple(
-        Ref(column(ref.column), renamed(ref.parent, names), ref.required)
+        fitted
         for ref in rule.refs
-        if table.columns.get(column(ref.column), Column("", "")).type == "integer"
-    )
-    fitted = replace(
-        rule,
-        name=table.name,
-        key=tuple(column(name) for name in rule.key),
-        refs=refs,
-        nulls=tuple(name for name in rule.nulls if name in table.columns),
-        fixed={name: sql for name, sql in rule.fixed.items() if name in table.columns},
-        update=rule.update
-        if rule.update is None
-        else tuple(name for name in rule.update if name in table.columns),
+        if (fitted := _reference(ref, table.columns.get(renamed(ref.column, columns)), names))
+        and fitted.parent in catalogue.tables
     )
     replaced = {ref.column for ref in refs}
     return PlannedTable(
-        rule=fitted,
+        rule=replace(
+            rule,
+            name=name,
+            key=present(rule.key),
+            refs=refs,
+            versions=present(rule.versions),
+            nulls=present(rule.nulls),
+            fixed={name: sql for name, sql in rule.fixed.items() if name in table.columns},
+            update=rule.update if rule.update is None else present(rule.update),
+        ),
         table=table,
         columns=tuple(
             item
@@ -183,13 +230,40 @@ def _planned(
             and item.name not in replaced
             and (rule.keep_id or not (item.name == "id" and item.sequence))
         ),
-        identity={
-            renamed(parent, names): {
-                part: renamed(renamed(sql, columns), names) for part, sql in parts.items()
-            }
-            for parent, parts in IDENTITY.items()
-        },
+        identity={ref.parent: identity_of(ref.parent, catalogue) for ref in refs},
     )
+
+
+def _reference(ref: Ref, column: Column | None, names: Mapping[str, str]) -> Ref | None:
+    """As this version has it: a user's id is a number in Airflow 2 and text in 3."""
+    if column is None:
+        return None
+    return replace(
+        ref,
+        column=column.name,
+        parent=renamed(ref.parent, names),
+        text=column.type.startswith("character"),
+    )
+
+
+def identity_of(parent: str, catalogue: Catalogue) -> dict[str, str]:
+    """Part -> SQL over the row `{p}` that names it in any environment, without what is unknown
+    to this version."""
+    new = {renamed(name, RENAMED_TABLES): parts for name, parts in IDENTITY.items()}
+    changes = {} if parent in IDENTITY and parent not in new else RENAMED_COLUMNS | RENAMED_TABLES
+    columns = catalogue.tables[parent].columns if parent in catalogue.tables else {}
+
+    def known(sql: str) -> bool:
+        return all(name in columns for name in re.findall(r"\{p\}\.(\w+)", sql))
+
+    found: dict[str, str] = {}
+    for part, given in (IDENTITY.get(parent) or new[parent]).items():
+        sqls = [renamed(sql, changes) for sql in ([given] if isinstance(given, str) else given)]
+        fitting = [sql for sql in sqls if known(sql)]
+        if fitting:
+            digest = f"md5(ROW({', '.join(fitting)})::text)"
+            found[part] = fitting[0] if isinstance(given, str) else digest
+    return found
 
 
 def dependencies(catalogue: Catalogue, tables: Iterable[PlannedTable]) -> dict[str, set[str]]:
@@ -203,6 +277,11 @@ def dependencies(catalogue: Catalogue, tables: Iterable[PlannedTable]) -> dict[s
         graph[name].update(ref.parent for ref in table.rule.refs if ref.parent in planned)
         if table.rule.merge is Merge.OF_RUN:
             graph[name].add("dag_run")
+        graph[name].update(
+            parent
+            for column, (parent, _) in REACHES_RUN.items()
+            if table.has(column) and parent in planned
+        )
     return graph
 
 

@@ -169,7 +169,8 @@ def resume_jobs(plan: Plan, resume: Sequence[int]) -> list[Job]:
     def job(table: PlannedTable) -> Job | None:
         rule = table.rule
         if rule.resume is Where.BY_RUN:
-            return Job(ObjectSet.RESUME, RESUME, table, query(table, runs=resume), len(resume))
+            rows = query(table, runs=resume, runless=True)
+            return Job(ObjectSet.RESUME, RESUME, table, rows, len(resume))
         if rule.resume is Where.PENDING_EVENTS:
             pending = pending_events(plan, table, resume)
             return Job(ObjectSet.RESUME, RESUME, table, query(table, where=[pending]), 1)
@@ -212,9 +213,9 @@ def shared_jobs(
 
 def to_run(table: PlannedTable) -> list[str]:
     """Joins that lead from the row `t` to its run `r`."""
-    if table.has("dag_run_id"):
+    if table.rule.merge is Merge.OF_RUN and table.has("dag_run_id"):
         return ["JOIN dag_run r ON r.id = t.dag_run_id"]
-    return ["JOIN dag_run r ON r.dag_id = t.dag_id AND r.run_id = t.run_id"]
+    return [table.to_run("t", "dag_run", "r")]
 
 
 def query(
@@ -223,10 +224,13 @@ def query(
     runs: Sequence[int] | None = None,
     where: Sequence[str] = (),
     over: bool = False,
+    runless: bool = False,
 ) -> str:
     """The SELECT behind one object.
 
     Args:
+        runs: only rows of these runs.
+        runless: and those that wait for a run, of a table where a row may do so.
         over: all the rows' runs are over, with all their tasks.
     """
     rule = table.rule
@@ -241,20 +245,26 @@ def query(
         if not foreign:
             continue
         alias = f"p{number}"
-        joins.append(f"LEFT JOIN {quote(ref.parent)} {alias} ON {alias}.id = t.{quote(ref.column)}")
-        selected += [
-            f"CASE WHEN {alias}.id IS NOT NULL THEN "
-            f"{table.identity[ref.parent][part].format(p=alias)} END AS {quote(name)}"
-            for part, name in foreign.items()
-        ]
+        own, identifier = f"t.{quote(ref.column)}", f"{alias}.id{'::text' if ref.text else ''}"
+        joins.append(f"LEFT JOIN {quote(ref.parent)} {alias} ON {identifier} = {own}")
+        for part, name in foreign.items():
+            named = table.identity[ref.parent][part].format(p=alias)
+            other = f" ELSE {own}" if ref.text else ""
+            selected.append(
+                f"CASE WHEN {alias}.id IS NOT NULL THEN {named}{other} END AS {quote(name)}"
+            )
     conditions = [*where, *guards(rule)]
     run = "t.id"
-    if rule.merge is Merge.OF_RUN:
-        direct = table.has("dag_run_id") and runs is not None
+    waits = rule.merge is Merge.KEYED and rule.resume is Where.BY_RUN
+    if rule.merge is Merge.OF_RUN or waits:
+        direct = table.has("dag_run_id") and runs is not None and not waits
         joins += [] if direct else to_run(table)
         run = "t.dag_run_id" if direct else "r.id"
     if runs is not None:
-        joins.append(f"JOIN unnest({int_array(runs)}) x(id) ON x.id = {run}")
+        join = "LEFT JOIN" if waits and runless else "JOIN"
+        joins.append(f"{join} unnest({int_array(runs)}) x(id) ON x.id = {run}")
+    if waits and runless:
+        conditions.append("(x.id IS NOT NULL OR r.id IS NULL)")
     serial = table.table.columns.get("id")
     return " ".join(
         [
@@ -269,20 +279,36 @@ def query(
 
 def pending_events(plan: Plan, table: PlannedTable, resume: Sequence[int]) -> str:
     """Decided by content, not by id, so that equal events stay together."""
-    link, reference = plan.named("dagrun_dataset_event"), "dag_schedule_dataset_reference"
+    link = plan.named("dagrun_dataset_event")
     if link is None:
         return "TRUE"
-    dataset = next(column for column in ("dataset_id", "asset_id") if table.has(column))
-    if dataset == "asset_id":
-        reference = "dag_schedule_asset_reference"
+    kind = "asset" if table.has("asset_id") else "dataset"
+    last = (
+        f"coalesce((SELECT max(r.{quote(plan.run_date)}) FROM dag_run r "
+        "WHERE r.dag_id = c.dag_id AND r.run_type LIKE '%_triggered'), '-infinity')"
+    )
+    taken = [
+        f"SELECT l.event_id FROM {link.name} l JOIN unnest({int_array(resume)}) x(id) "
+        "ON x.id = l.dag_run_id"
+    ]
+    if alias := plan.named("dataset_alias_dataset_event"):
+        taken.append(
+            f"SELECT l.event_id FROM {alias.name} l "
+            f"JOIN dag_schedule_{kind}_alias_reference c ON c.alias_id = l.alias_id "
+            f"JOIN {table.name} e ON e.id = l.event_id WHERE e.timestamp > {last}"
+        )
+    if partitions := plan.named("partitioned_asset_key_log"):
+        taken.append(
+            f"SELECT l.asset_event_id FROM {partitions.name} l "
+            f"{partitions.to_run('l', 'dag_run', 'r')} "
+            f"LEFT JOIN unnest({int_array(resume)}) x(id) ON x.id = r.id "
+            "WHERE r.id IS NULL OR x.id IS NOT NULL"
+        )
     return f"""
-        EXISTS (SELECT FROM {quote(link.name)} l JOIN unnest({int_array(resume)}) x(id)
-                ON x.id = l.dag_run_id JOIN {quote(table.name)} e ON e.id = l.event_id
-                WHERE e.{dataset} = t.{dataset} AND e.timestamp = t.timestamp)
-        OR EXISTS (SELECT FROM {reference} c
-                   WHERE c.{dataset} = t.{dataset} AND t.timestamp > coalesce(
-                     (SELECT max(r.{quote(plan.run_date)}) FROM dag_run r
-                      WHERE r.dag_id = c.dag_id AND r.run_type LIKE '%_triggered'), '-infinity'))
+        (t.{kind}_id, t.timestamp) IN (SELECT e.{kind}_id, e.timestamp FROM {table.name} e
+                                      WHERE e.id IN ({" UNION ALL ".join(taken)}))
+        OR EXISTS (SELECT FROM dag_schedule_{kind}_reference c
+                   WHERE c.{kind}_id = t.{kind}_id AND t.timestamp > {last})
     """
 
 

@@ -23,6 +23,9 @@ MINE = f"{PREFIX}_runs"
 """(id, dag_id, run_id) of the runs whose children this transaction may write."""
 ORDER = "mwaa_dr_n"
 """The rows' order in the object."""
+NEWEST_VERSIONS = (
+    "SELECT DISTINCT ON (dag_id) dag_id, id FROM dag_version ORDER BY dag_id, version_number DESC"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Staged:
         """
         rule = self.table.rule
         replaced = {
+            **dict.fromkeys(rule.versions, "v.id"),
             **interrupted(self.table.name, self.snapshot_at),
             **rule.fixed,
             **(drop or {}),
@@ -71,15 +75,30 @@ class Staged:
             f" AS {quote(column)}"
             for column in self.columns
         ]
-        selected += [f"r{n}.id AS {quote(ref.column)}" for n, ref in enumerate(rule.refs)]
-        return f"SELECT {', '.join([*selected, *extra])} FROM {self.name} s {self.joins()}"
+        selected += [f"{self._id(n, r)} AS {quote(r.column)}" for n, r in enumerate(rule.refs)]
+        select = f"SELECT {', '.join([*selected, *extra])} FROM {self.name} s {self.joins()}"
+        if rule.queue is None:
+            return select
+        run = f"r{rule.refs.index(rule.queue)}.id"
+        return f"{select} WHERE {run} IS NOT NULL OR s.{self._first_part(rule.queue)} IS NULL"
+
+    def _id(self, number: int, ref: Ref) -> str:
+        if not ref.text:
+            return f"r{number}.id"
+        return f"coalesce(r{number}.id::text, s.{self._first_part(ref)})"
+
+    def _first_part(self, ref: Ref) -> str:
+        """The column that says whether the row pointed to anything."""
+        return quote(next(iter(self.table.reference(ref).values())))
 
     def joins(self) -> str:
         """The parents of the staged row `s`: `r0`, `r1`, ... by their identities."""
         rule = self.table.rule
         joins = [self._join(n, ref) for n, ref in enumerate(rule.refs)]
         if rule.merge is Merge.OF_RUN and not any(ref.parent == "dag_run" for ref in rule.refs):
-            joins.append(f"JOIN {MINE} m ON m.dag_id = s.dag_id AND m.run_id = s.run_id")
+            joins.append(self.table.to_run("s", MINE, "m"))
+        if rule.versions:
+            joins.append(f"LEFT JOIN ({NEWEST_VERSIONS}) v ON v.dag_id = s.dag_id")
         return " ".join(joins)
 
     def _join(self, number: int, ref: Ref) -> str:
@@ -89,7 +108,8 @@ class Staged:
             f"{alias}.{quote(part)} = s.{quote(name)}" for part, name in columns.items()
         )
         if ref.parent == "dag_run":
-            return f"JOIN {MINE} {alias} ON {matches}"
+            join = "LEFT JOIN" if self.table.rule.queue == ref else "JOIN"
+            return f"{join} {MINE} {alias} ON {matches}"
         names = listed(list(identity))
         parts = ", ".join(f"{sql.format(p='p')} AS {quote(part)}" for part, sql in identity.items())
         narrow = (
@@ -97,20 +117,20 @@ class Staged:
             if "timestamp" in identity
             else ""
         )
+        join = "JOIN" if ref.together else "LEFT JOIN"
         return (
-            f"LEFT JOIN (SELECT min(x.id) AS id, {names} FROM (SELECT p.id, {parts} "
+            f"{join} (SELECT min(x.id) AS id, {names} FROM (SELECT p.id, {parts} "
             f"FROM {quote(ref.parent)} p {narrow}) x GROUP BY {names}) {alias} ON {matches}"
         )
 
     def unresolved(self, session: Session) -> str:
         """The first required reference that some rows cannot resolve; empty if all can."""
         for number, ref in enumerate(self.table.rule.refs):
-            if not ref.required or ref.parent == "dag_run":
+            if not ref.required or ref.together or ref.parent == "dag_run":
                 continue
-            first = next(iter(self.table.reference(ref).values()))
             lost = session.value(
                 f"SELECT count(*) FROM {self.name} s {self.joins()} WHERE r{number}.id IS NULL "
-                f"AND s.{quote(first)} IS NOT NULL"
+                f"AND s.{self._first_part(ref)} IS NOT NULL"
             )
             if lost:
                 return f"{lost} rows of {self.table.name} point to a {ref.parent} that is not there"

@@ -11,6 +11,7 @@ from mwaa_dr_metadata import preflight
 from mwaa_dr_metadata.backups import Backup, open_backup
 from mwaa_dr_metadata.catalogue import read_catalogue
 from mwaa_dr_metadata.database import transaction
+from mwaa_dr_metadata.deadlines import TABLES, give_back_deadlines, has_deadlines
 from mwaa_dr_metadata.errors import BackupRefusedError
 from mwaa_dr_metadata.guarded import again_if_worth_it
 from mwaa_dr_metadata.inflight import BEGUN, DUE, RUN_FAILED, TASK_FAILED, UNFINISHED_RUNS
@@ -18,18 +19,24 @@ from mwaa_dr_metadata.model import ImportOptions, Phase, UnparkReport
 from mwaa_dr_metadata.plan import Plan, make_plan
 from mwaa_dr_metadata.sealing import Sealer
 from mwaa_dr_metadata.session import Session, listed, literal, quote
-from mwaa_dr_metadata.staging import PREFIX, stage
+from mwaa_dr_metadata.staging import NEWEST_VERSIONS, PREFIX, stage
 from mwaa_dr_metadata.storage import Storage
 
 STAGED = ("dag_run", "task_instance", "trigger")
 RUNS = f"{PREFIX}unparked"
 TRIGGERS = f"{PREFIX}triggers"
+REOPEN_BACKFILLS = (
+    "UPDATE backfill b SET completed_at = NULL FROM dag_run t "
+    f"JOIN {RUNS} USING (dag_id, run_id) WHERE t.backfill_id = b.id"
+)
+"""A scheduler takes a backfill without unfinished runs for complete, even one that is parked."""
 
 _HOSTLESS = {
     "hostname": "''",
     "pid": "NULL",
     "external_executor_id": "NULL",
     "queued_dttm": "NULL",
+    "last_heartbeat_at": "NULL",
 }
 FROM_SCRATCH = {
     **_HOSTLESS,
@@ -41,15 +48,29 @@ FROM_SCRATCH = {
     "trigger_timeout": "NULL",
     "next_method": "NULL",
     "next_kwargs": "NULL",
-    # Scheduling counts a try again; without this the outage would cost the task a retry. A task
-    # that waits for its retry has its next try still before it.
-    "max_tries": "CASE WHEN s.state = 'up_for_retry' THEN s.max_tries ELSE s.max_tries + 1 END",
+    "scheduled_dttm": "NULL",
+    "retry_delay_override": "NULL",
+    "retry_reason": "NULL",
+    "max_tries": "CASE WHEN {counted} THEN s.max_tries + 1 ELSE s.max_tries END",
 }
+COUNTED_WHEN_SCHEDULED = "s.state <> 'up_for_retry'"
+COUNTED_WHEN_RUN = "s.state IN ('running', 'restarting')"
+"""Of which unfinished tasks the current try is counted already, so that without another one the
+outage would cost them a retry: from Airflow 2.10 scheduling counts it, before that the worker did,
+and took it back when it deferred or rescheduled. A task that waits for its retry has its next try
+still before it."""
 _AS_IT_WAS = {
     "state": "s.state",
     "start_date": "s.start_date",
     "end_date": "s.end_date",
     "duration": "s.duration",
+}
+
+_WAITS = {
+    **_AS_IT_WAS,
+    "trigger_timeout": "s.trigger_timeout",
+    "next_method": "s.next_method",
+    "next_kwargs": "s.next_kwargs",
 }
 
 Changes = list[tuple[str, dict[str, str]]]
@@ -60,16 +81,8 @@ RERUN: Changes = [("TRUE", FROM_SCRATCH)]
 KEEP: Changes = [
     ("s.state IN ('scheduled', 'up_for_retry', 'up_for_reschedule')", _AS_IT_WAS),
     ("s.state = 'queued'", {**_AS_IT_WAS, **_HOSTLESS, "state": literal(DUE)}),
-    (
-        "s.state = 'deferred' AND k.id IS NOT NULL",
-        {
-            **_AS_IT_WAS,
-            "trigger_id": "k.id",
-            "trigger_timeout": "s.trigger_timeout",
-            "next_method": "s.next_method",
-            "next_kwargs": "s.next_kwargs",
-        },
-    ),
+    ("s.state = 'deferred' AND k.id IS NOT NULL", {**_WAITS, "trigger_id": "k.id"}),
+    ("s.state = 'awaiting_input'", _WAITS),  # for a person, which takes no trigger
     # Running tasks died with their host. So did deferred ones whose trigger cannot be read.
     ("TRUE", FROM_SCRATCH),
 ]
@@ -96,16 +109,16 @@ def unpark(  # noqa: PLR0917 - the engine's calls share one order of arguments
 ) -> UnparkReport:
     """Give back the runs that were unfinished at the snapshot; call it just before un-pausing.
 
-    Runs that somebody changed since the import are left alone, so twice is once. Unfinished tasks
-    of runs that were over at the snapshot stay failed under every rule.
+    Runs that somebody changed since the import are left alone, so twice is once; so are runs of
+    DAGs that this environment has not parsed yet, where Airflow 3 could not run a task. Unfinished
+    tasks of runs that were over at the snapshot stay failed under every rule. Deadlines come back
+    under every rule.
 
     Raises:
         BackupRefusedError: the backup is bad, or not the one that was imported here.
         TargetRefusedError: the target has no Fernet key for the triggers.
         SealUnavailableError: the key service refused or did not answer.
     """
-    if rule is InFlightRule.FAIL:
-        return UnparkReport(rule, runs=[], tasks=0, left=[])
     backup = open_backup(storage, sealer, manifest_key)
 
     def work() -> UnparkReport:
@@ -113,31 +126,55 @@ def unpark(  # noqa: PLR0917 - the engine's calls share one order of arguments
             catalogue = read_catalogue(session)
             preflight.check_target(session, catalogue, backup, ImportOptions(phase=Phase.HISTORY))
             plan = make_plan(catalogue)
+            versioned = "dag_version" in catalogue.tables
+            if rule is InFlightRule.FAIL and not versioned:
+                return UnparkReport(rule, runs=[], tasks=0, left=[])
             _stage(session, backup, plan, fernet)
-            left = _match_runs(session, backup.manifest.snapshot_at)
+            left = _match_runs(session, backup.manifest.snapshot_at, versioned=versioned)
+            if versioned:
+                _fill_versions(session)
+            if has_deadlines(plan):
+                give_back_deadlines(session, plan, RUNS)
+            if rule is InFlightRule.FAIL:
+                return UnparkReport(rule, runs=[], tasks=0, left=[])
             _make_triggers(session, plan, rule)
             tasks = _give_back_tasks(session, plan, rule, backup.manifest.snapshot_at)
+            if plan.named("backfill") is not None:
+                session.execute(REOPEN_BACKFILLS)
             runs = _give_back_runs(session, plan, rule)
         return UnparkReport(rule, runs=runs, tasks=tasks, left=left)
 
     return again_if_worth_it(work)
 
 
+def _fill_versions(session: Session) -> None:
+    """Where an import found no version of a DAG yet, because it had not been parsed here."""
+    for table, column in (
+        ("task_instance", "dag_version_id"),
+        ("dag_run", "created_dag_version_id"),
+    ):
+        session.execute(
+            f"UPDATE {table} t SET {column} = v.id FROM ({NEWEST_VERSIONS}) v "
+            f"WHERE t.{column} IS NULL AND v.dag_id = t.dag_id"
+        )
+
+
 def _stage(session: Session, backup: Backup, plan: Plan, fernet: MultiFernet | None) -> None:
     items = {item.table: item for item in backup.objects(ObjectSet.RESUME)}
-    for name in STAGED:
+    for name in (*STAGED, *(TABLES if has_deadlines(plan) else ())):
         table = plan.named(name)
         if table is None or name not in backup.manifest.counts:
             raise BackupRefusedError(f"{backup.manifest_key} carries no {name}")
         stage(session, backup, items.get(name), table, fernet, allow_unencrypted=False)
 
 
-def _match_runs(session: Session, at: str) -> list[dict[str, str]]:
-    """Find the runs that are still as the import left them; return the others."""
+def _match_runs(session: Session, at: str, *, versioned: bool) -> list[dict[str, str]]:
+    """Find the runs that are still as the import left them and can run here; return the others."""
+    parsed = "EXISTS (SELECT FROM dag_version v WHERE v.dag_id = s.dag_id)" if versioned else "TRUE"
     session.execute(
         f"CREATE TEMP TABLE {RUNS} ON COMMIT DROP AS "
         f"SELECT s.dag_id, s.run_id, t.state = {literal(RUN_FAILED)} "
-        f"AND t.end_date IS NOT DISTINCT FROM {literal(at)}::timestamptz AS untouched "
+        f"AND t.end_date IS NOT DISTINCT FROM {literal(at)}::timestamptz AND {parsed} AS untouched "
         f"FROM {PREFIX}dag_run s LEFT JOIN dag_run t USING (dag_id, run_id) "
         f"WHERE s.state IN ({listed(UNFINISHED_RUNS, literal)})"
     )
@@ -171,13 +208,15 @@ def _make_triggers(session: Session, plan: Plan, rule: InFlightRule) -> None:
 def _give_back_tasks(session: Session, plan: Plan, rule: InFlightRule, at: str) -> int:
     table = plan.named("task_instance")
     changes = RERUN if rule is InFlightRule.RERUN else KEEP
+    counted = COUNTED_WHEN_SCHEDULED if plan.named("task_instance_history") else COUNTED_WHEN_RUN
     columns = [
         name
         for name in {column: None for _, values in changes for column in values}
         if table is not None and name in table.table.columns
     ]
     assignments = ", ".join(
-        f"{quote(name)} = {_choice(changes, name, table.table.columns[name].type)}"
+        f"{quote(name)} = "
+        + _choice(changes, name, table.table.columns[name].type).replace("{counted}", counted)
         for name in columns
         if table is not None
     )
@@ -189,9 +228,10 @@ def _give_back_tasks(session: Session, plan: Plan, rule: InFlightRule, at: str) 
         f"AND t.end_date = {literal(at)}::timestamptz ELSE t.state IS NULL END"
     )
     if rule is InFlightRule.RERUN:
+        of_task = "t.ti_id = s.id" if plan.tables["task_reschedule"].has("ti_id") else key
         session.execute(
             f"DELETE FROM task_reschedule t USING {PREFIX}task_instance s JOIN {RUNS} "
-            f"USING (dag_id, run_id) WHERE {key} AND {begun}"
+            f"USING (dag_id, run_id) WHERE {of_task} AND {begun}"
         )
     return session.execute(
         f"UPDATE task_instance t SET {assignments} FROM {PREFIX}task_instance s "

@@ -29,8 +29,6 @@ from mwaa_dr_metadata.sealing import Sealer
 from mwaa_dr_metadata.selection import HISTORY, RESUME, RUNS, SHARED, SLICES, guards
 from mwaa_dr_metadata.session import Session, literal, quote
 
-PARENTS = ("log_template", "dataset", "dataset_alias", "dataset_event")
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -110,7 +108,9 @@ class Work:
         """
         source = backup or self.backup
         items, dags = source.objects(ObjectSet.RESUME), source.oracle()
-        writer = self.writer(source, Mode(replace=True, follow=follow, verify=True), only=only)
+        writer = self.writer(
+            source, Mode(replace=True, follow=follow, queues=True, verify=True), only=only
+        )
         self._note_not_carried(items)
 
         def once(session: Session) -> None:
@@ -162,8 +162,8 @@ class Work:
     def write_parents(self, session: Session) -> None:
         """Merge what history refers to and only the resume set carries, which changes nothing
         where that was written before."""
-        names = {table.name for old in PARENTS if (table := self.plan.named(old))}
-        items = [item for item in self.backup.objects(ObjectSet.RESUME) if item.table in names]
+        parents = self.plan.parents
+        items = [item for item in self.backup.objects(ObjectSet.RESUME) if item.table in parents]
         self.writer(self.backup, Mode()).write(session, f"{HISTORY}/{RESUME}", items)
 
     def steps(self) -> list[Step]:
@@ -227,7 +227,7 @@ class Work:
         def once() -> tuple[list[TableCheck], list[dict[str, str]]]:
             with transaction(self.engine) as session:
                 checks = writer.write(session, label, items)
-                runs = any(self.plan.tables[i.table].rule.merge is Merge.RUN for i in items)
+                runs = any(item.table == "dag_run" for item in items)
                 found = conflicts(session) if runs else []
                 self._tell("commit", label)
             return checks, found

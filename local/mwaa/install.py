@@ -31,11 +31,16 @@ class Release:
 
 
 RELEASES: dict[str, Release] = {
+    "2.7.2": Release("2023-10-25", fab=False),
     "2.8.1": Release("2024-02-20", fab=False, pins=("flask-session<0.6",)),
     "2.9.2": Release("2024-07-01"),
+    "2.10.1": Release("2024-09-26"),
     "2.10.3": Release("2024-11-20"),
+    "2.11.0": Release("2025-06-10"),
+    "2.11.2": Release("2026-04-01"),
     "3.0.6": Release("2025-10-15"),
     "3.2.1": Release("2026-05-19"),
+    "3.3.1": Release("2026-09-01"),
 }
 
 

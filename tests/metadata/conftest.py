@@ -1,15 +1,14 @@
 """Databases made by a real Airflow, copied from a template for each test."""
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from local import postgres
-from local.mwaa import install
-from tests.metadata import metadata_hard, purge_airflow, purge_world
+from tests.metadata import metadata_hard, metadata_versions, purge_airflow, purge_world
+from tests.metadata.metadata_rows import Maker, plan_of
 from tests.metadata.metadata_world import ROLE, Vault, World
 
 VERSION = "2.10.3"
@@ -25,30 +24,68 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Clust
     """One cluster with a migrated template, and a role that may use the tables but owns nothing."""
     cluster = postgres.start(tmp_path_factory.mktemp("metadata") / "data", settings=QUICK)
     try:
-        _migrate(cluster.create_database(TEMPLATE), tmp_path_factory.mktemp("airflow"))
-        with cluster.connect(TEMPLATE) as connection, connection.cursor() as cursor:
+        with cluster.connect("postgres") as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{cluster.password}'")
-            cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}")
-            cursor.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
         connection.close()
+        make_template(cluster, TEMPLATE, (VERSION,), tmp_path_factory.mktemp("airflow"))
         yield cluster
     finally:
         cluster.destroy()
 
 
-def _migrate(url: str, home: Path) -> None:
-    subprocess.run(
-        [install.ensure(VERSION).parent / "airflow", "db", "migrate"],
-        env={
-            "PATH": os.environ["PATH"],
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
-            "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        },
-        check=True,
-        capture_output=True,
-    )
+def make_template(cluster: postgres.Cluster, name: str, chain: tuple[str, ...], home: Path) -> None:
+    """A database that the Airflow versions of `chain` migrated, open to the role of the engine."""
+    metadata_versions.migrate(chain, cluster.create_database(name), home)
+    with cluster.connect(name) as connection, connection.cursor() as cursor:
+        cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}")
+        cursor.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(
+    cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """Name of a supported database (`metadata_versions`) -> a template of it, made once."""
+
+    @cache
+    def template(name: str) -> str:
+        made = f"template_{name}"
+        home = tmp_path_factory.mktemp("airflow")
+        make_template(cluster, made, metadata_versions.CHAINS[name], home)
+        return made
+
+    return template
+
+
+@pytest.fixture(scope="session")
+def lasting_world(
+    cluster: postgres.Cluster, migrated: Callable[[str], str]
+) -> Callable[[str], World]:
+    """Makes environments of a supported database that tests share and therefore only read."""
+
+    def make(name: str) -> World:
+        world = f"lasting_{World.number()}"
+        cluster_copy(cluster, migrated(name), world)
+        return World(cluster, world)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def filled_source(
+    lasting_world: Callable[[str], World],
+) -> Callable[..., tuple[World, Maker]]:
+    """Name of a supported database -> one full of generated rows."""
+
+    @cache
+    def make(name: str, *, portable: bool) -> tuple[World, Maker]:
+        world = lasting_world(name)
+        maker = Maker(world, plan_of(world), portable=portable)
+        maker.fill()
+        return world, maker
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +110,9 @@ def new_world(cluster: postgres.Cluster) -> Iterator[Callable[..., World]]:
     """Makes environments: a copy of a migrated database and a Fernet key of its own each."""
     made: list[World] = []
 
-    def make(like: World | None = None) -> World:
+    def make(like: World | None = None, template: str = TEMPLATE) -> World:
         name = f"world_{World.number()}"
-        cluster_copy(cluster, like.name if like else TEMPLATE, name)
+        cluster_copy(cluster, like.name if like else template, name)
         made.append(World(cluster, name, like.key) if like else World(cluster, name))
         return made[-1]
 

@@ -28,6 +28,10 @@ from mwaa_dr_metadata import import_backup as run_import
 from mwaa_dr_metadata.database import engine_from_url
 from mwaa_dr_metadata.model import ImportReport, Phase
 
+AS_TEXT = psycopg2.extensions.new_type(
+    (114, 3802, 1114, 1184), "AS_TEXT", lambda value, _cursor: value
+)
+"""json, jsonb and both kinds of timestamp."""
 ROLE = "restorer"
 IDENTITY = BackupIdentity("data", Site.PRIMARY, 1, "data-primary", "2.10.3")
 T0 = datetime(2024, 5, 1, tzinfo=UTC)
@@ -104,6 +108,13 @@ class World:
         with self.connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
+
+    def sql_rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Rows by column name, times and JSON as text: nothing is lost or refused on the way."""
+        with self.connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            psycopg2.extensions.register_type(AS_TEXT, cursor)
+            cursor.execute(statement, parameters or None)
+            return [dict(row) for row in cursor.fetchall()]
 
     def one(self, statement: str, *parameters: Any) -> Any:
         return self.sql(statement, *parameters)[0][0]

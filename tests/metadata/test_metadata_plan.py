@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mwaa_dr_metadata.catalogue import Catalogue, Column, ForeignKey, Table
-from mwaa_dr_metadata.plan import in_order, make_plan
-from mwaa_dr_metadata.rules import EXCLUDED, IDENTITY, RULES, Merge
+from mwaa_dr_metadata.plan import in_order, make_plan, renamed
+from mwaa_dr_metadata.rules import EXCLUDED, IDENTITY, RENAMED_TABLES, RULES, Merge
 from mwaa_dr_metadata.selection import between, parts_of, slices_of
 
 
@@ -79,12 +79,13 @@ def test_every_rule_is_whole():
     names = [rule.name for rule in RULES]
     assert len(names) == len(set(names))
     assert not set(names) & set(EXCLUDED)
+    known = {*IDENTITY, *(renamed(name, RENAMED_TABLES) for name in IDENTITY)}
     for rule in RULES:
         if rule.merge in (Merge.UPSERT, Merge.MIRROR, Merge.RUN, Merge.TEMPLATE):
             assert rule.key, rule.name
         if rule.merge is Merge.LEDGER:
             assert rule.time, rule.name
-        assert all(ref.parent in IDENTITY for ref in rule.refs), rule.name
+        assert all(ref.parent in known for ref in rule.refs), rule.name
         assert all(item.flag or rule.merge is Merge.PARKED for item in rule.sealed), rule.name
 
 
@@ -120,7 +121,8 @@ def test_renamed_tables_and_columns_are_found(dataset, date):
     assert event is not None
     assert event.name == f"{dataset}_event"
     assert list(event.carried) == ["timestamp", "source_dag_id", f"{dataset}_id:uri"]
-    assert f"{dataset}_id" in event.identity[f"{dataset}_event"]["digest"]
+    link = plan.tables[f"dagrun_{dataset}_event"]
+    assert f"{dataset}_id" in link.identity[f"{dataset}_event"]["digest"]
     order = list(plan.tables)
     assert order.index(dataset) < order.index(f"{dataset}_event")
     assert order.index("dag_run") < order.index(f"dagrun_{dataset}_event")
