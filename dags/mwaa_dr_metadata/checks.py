@@ -83,7 +83,7 @@ def _ledger_counts(session: Session, staged: Staged) -> tuple[int, int]:
                    FROM ({staged.final()}) f GROUP BY 1),
         t AS (SELECT {digest(staged, "t", staged.targets)} AS d, count(*) AS c
               FROM {quote(staged.table.name)} t
-              WHERE {near(staged)} GROUP BY 1)
+              WHERE {near(session, staged)} GROUP BY 1)
         SELECT coalesce(sum(f.c), 0)::bigint, coalesce(sum(least(f.c, coalesce(t.c, 0))), 0)::bigint
         FROM f LEFT JOIN t ON t.d = f.d
         """

@@ -155,7 +155,8 @@ def _delete_others(session: Session, staged: Staged) -> None:
 
 def _ledger(session: Session, staged: Staged, _mode: Mode) -> int:
     table = quote(staged.table.name)
-    if not session.rows(f"SELECT 1 FROM {table} t WHERE {near(staged)} LIMIT 1"):
+    candidates = near(session, staged)
+    if not session.rows(f"SELECT 1 FROM {table} t WHERE {candidates} LIMIT 1"):
         return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
     new = digest(staged, "f", staged.targets)
     present = digest(staged, "t", staged.targets)
@@ -164,7 +165,7 @@ def _ledger(session: Session, staged: Staged, _mode: Mode) -> int:
         WITH f AS (SELECT f.*, {new} AS d FROM ({staged.final(f"s.{ORDER}")}) f),
         n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
         t AS (SELECT {present} AS d, count(*) AS c FROM {quote(staged.table.name)} t
-              WHERE {near(staged)} GROUP BY 1)
+              WHERE {candidates} GROUP BY 1)
         INSERT INTO {quote(staged.table.name)} ({listed(staged.targets)})
         SELECT {listed(staged.targets, lambda name: f"n.{quote(name)}")}
         FROM n LEFT JOIN t ON t.d = n.d WHERE n.nth > coalesce(t.c, 0) ORDER BY n.{ORDER}
@@ -172,13 +173,16 @@ def _ledger(session: Session, staged: Staged, _mode: Mode) -> int:
     )
 
 
-def near(staged: Staged) -> str:
-    """Which rows of a ledger may be among the staged ones."""
+def near(session: Session, staged: Staged) -> str:
+    """Which rows `t` of a ledger may be among the staged ones: those of the same moments.
+
+    Not those between the first and the last of them: one late change to an old row would have every
+    row since then compared.
+    """
     time = quote(staged.table.rule.time)
-    return (
-        f"(t.{time} BETWEEN (SELECT min({time}) FROM {staged.name}) "
-        f"AND (SELECT max({time}) FROM {staged.name}) OR t.{time} IS NULL)"
-    )
+    same = f"t.{time} IN (SELECT {time} FROM {staged.name})"
+    timeless = session.rows(f"SELECT 1 FROM {staged.name} WHERE {time} IS NULL LIMIT 1")
+    return f"({same} OR t.{time} IS NULL)" if timeless else same
 
 
 def _run(session: Session, staged: Staged, mode: Mode) -> int:
