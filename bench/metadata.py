@@ -70,7 +70,7 @@ def main(only: tuple[str, ...], sizes: str, kept: Path | None, results: Path) ->
 
 
 def _play(stage: Stage, group: str, sizes: tuple[int, ...]) -> None:
-    """One group; what its other sides could not do is a reason for every figure of it."""
+    """One group; where a side of its comparisons fails, all its figures say so."""
     try:
         if group == "sizes":
             scenarios.sizes(stage, sizes)

@@ -21,10 +21,6 @@ class OperationError(Exception):
     """A timed operation failed; the message ends with its output."""
 
 
-class MissingFeatureError(Exception):
-    """The product cannot do it yet; the message says what is missing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a timed operation said and how much memory it took.
@@ -46,7 +42,6 @@ def run(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Out
     """Run `argv` to its end.
 
     Raises:
-        MissingFeatureError: it said that a feature is missing.
         OperationError: it failed.
     """
     child = start(argv, env)
@@ -85,10 +80,7 @@ def document(output: str, errors: str, code: int) -> dict[str, Any]:
     lines = output.strip().splitlines()
     if code or not lines:
         raise OperationError(f"it ended with {code}; its output ends: {(output + errors)[-3000:]}")
-    said = json.loads(lines[-1])
-    if missing := said.get("missing"):
-        raise MissingFeatureError(missing)
-    return said
+    return json.loads(lines[-1])
 
 
 def _watch(pid: int, peaks: dict[int, int], ended: threading.Event) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from bench import check, dataset, peer, process
 from bench.bars import FULL
 from bench.databases import EMPTY, OWNER, VERSION, Server
-from bench.process import MissingFeatureError, OperationError, Outcome
+from bench.process import OperationError, Outcome
 from local.mwaa import install
 
 HARD = """
@@ -38,7 +38,7 @@ class Stage:
         tell: shows what is happening.
         raw: every repetition's seconds or MiB.
         missing: why something could not be measured.
-        failures: what went wrong, as opposed to what the product cannot do.
+        failures: what went wrong.
     """
 
     server: Server
@@ -61,19 +61,14 @@ class Stage:
         self.tell(f"{name}: {value:.2f}")
 
     def attempt(self, name: str, action: Callable[[], None]) -> None:
-        """Do `action`, which measures `name`; what cannot be done becomes a reason."""
+        """Do `action`, which measures `name`; what goes wrong becomes the reason for no figure."""
         try:
             action()
-        except MissingFeatureError as error:
-            self._give_up(name, str(error))
         except FAILURES as error:
             self.failures.append(name)
-            self._give_up(name, f"failed: {error}")
-
-    def _give_up(self, name: str, reason: str) -> None:
-        self.raw.pop(name, None)
-        self.missing[name] = reason
-        self.tell(f"{name}: {reason}")
+            self.raw.pop(name, None)
+            self.missing[name] = f"failed: {error}"
+            self.tell(f"{name} failed: {error}")
 
     def source(self, size: int = FULL) -> str:
         """A filled database of `size` task instances, made when first asked for."""

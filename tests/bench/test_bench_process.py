@@ -29,8 +29,3 @@ def test_memory_of_children_counts():
 def test_a_failed_operation_shows_its_output():
     with pytest.raises(process.OperationError, match=r"ended with 3.*out of disk"):
         run("import sys; print('out of disk', file=sys.stderr); sys.exit(3)")
-
-
-def test_a_missing_feature_is_told_apart():
-    with pytest.raises(process.MissingFeatureError, match="no bulk mode"):
-        run("""print('{"missing": "no bulk mode"}')""")
