@@ -75,6 +75,8 @@ def imported(result: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
             f"not restored: run {run['dag_id']}/{run['run_id']}: the target has another run of "
             "the same date"
         )
+    for run in result["kept"]:
+        show.line(f"kept, though the backup does not have it: run {run['dag_id']}/{run['run_id']}")
     _in_flight(result)
     show.line(
         f"nothing was kept; it took {result['seconds']} s"

@@ -139,6 +139,10 @@ def export(
     help="Into an old owner: the backup wins, runs that only the target has stay.",
 )  # fmt: skip
 @click.option(
+    "--bulk", "mode", flag_value=ImportMode.BULK,
+    help="Into an environment that nobody uses yet: faster, and locks its tables.",
+)  # fmt: skip
+@click.option(
     "--allow-mass-delete", is_flag=True,
     help="Accept that many rows went at once since an earlier backup.",
 )  # fmt: skip

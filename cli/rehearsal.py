@@ -1,6 +1,6 @@
 """Has the engine do its real work so that nothing stays: `--dry-run` shows no estimate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,6 +27,9 @@ class ReadOnlyStorage:
         yield _Nowhere()
 
     def put(self, key: str, data: bytes) -> None:
+        """Forget it."""
+
+    def delete(self, names: Sequence[str]) -> None:
         """Forget it."""
 
     def read(self, key: str) -> Iterator[bytes]:

@@ -403,3 +403,38 @@ def test_the_counts_are_those_of_the_database(source, command):
     exported = command.answer("export", source)
     assert (exported["tables"]["dag_run"], exported["tables"]["task_instance"]) == (3, 3)
     assert at(0) < datetime.fromisoformat(exported["snapshot_at"])
+
+
+def test_a_second_export_holds_what_changed_and_rests_on_the_first(filled, target, command):
+    first = command.answer("export", filled)
+    filled.sql("UPDATE task_instance SET state = 'failed' WHERE run_id = 'scheduled__1'")
+    second = command.answer("export", filled)
+    assert (first["kind"], second["kind"]) == ("base", "incremental")
+    command.answer("import", target)
+    assert everything(target) == everything(filled)
+    assert command.answer("export", filled, "--full")["kind"] == "base"
+    assert command.answer("export", filled, "--incremental", "--dry-run")["kind"] == "incremental"
+
+
+def test_a_standby_follows_and_an_old_owner_keeps_its_own_runs(filled, target, command):
+    command.answer("export", filled)
+    assert command.answer("import", target, "--follow")["mode"] == "follow"
+    target.run("etl", "only-here", 1000)
+    command.answer("export", filled)
+    kept = command.answer("import", target, "--reconcile")["kept"]
+    assert [run["run_id"] for run in kept] == ["only-here"]
+    assert "only-here" in command("import", target, "--reconcile").output
+
+
+def test_a_bulk_import_needs_tables_that_it_owns(filled, target, command, cluster):
+    command.answer("export", filled)
+    result = command("import", target, "--bulk")
+    assert result.exit_code == 1
+    assert "Nothing was changed" in result.output
+    owner = ("--database-url", cluster.url_of(target.name))
+    before = contents(target)
+    for arguments in ((*owner, "--dry-run"), owner):
+        assert contents(target) == before
+        result = command("import", None, "--bulk", *arguments, key=target.key)
+        assert result.exit_code == 0, result.output
+    assert everything(target) == everything(filled)
