@@ -77,9 +77,12 @@ with_phase = click.option(
 @click.option("--environment", help="The environment's name.  [default: database and host]")
 @click.option("--airflow-version", envvar="AIRFLOW_VERSION", show_envvar=True, default="",
               help="Recovery takes only backups that name the version it restores.")  # fmt: skip
-@click.option("--full", "kind", flag_value=BackupKind.BASE, help="A backup that needs no other.")
 @click.option(
-    "--incremental", "kind", flag_value=BackupKind.INCREMENTAL,
+    "--full", "kind", type=BackupKind, flag_value=BackupKind.BASE,
+    help="A backup that needs no other.",
+)  # fmt: skip
+@click.option(
+    "--incremental", "kind", type=BackupKind, flag_value=BackupKind.INCREMENTAL,
     help="Only what changed, however old the base is.  [default: whichever is due]",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Read and count everything, write nothing.")
@@ -131,15 +134,15 @@ def export(
     help="What becomes of work that was unfinished: it stays failed, runs again, or goes on.",
 )  # fmt: skip
 @click.option(
-    "--follow", "mode", flag_value=ImportMode.FOLLOW,
+    "--follow", "mode", type=ImportMode, flag_value=ImportMode.FOLLOW,
     help="Into a standby: afterwards it holds what the source held, nothing more.",
 )  # fmt: skip
 @click.option(
-    "--reconcile", "mode", flag_value=ImportMode.RECONCILE,
+    "--reconcile", "mode", type=ImportMode, flag_value=ImportMode.RECONCILE,
     help="Into an old owner: the backup wins, runs that only the target has stay.",
 )  # fmt: skip
 @click.option(
-    "--bulk", "mode", flag_value=ImportMode.BULK,
+    "--bulk", "mode", type=ImportMode, flag_value=ImportMode.BULK,
     help="Into an environment that nobody uses yet: faster, and locks its tables.",
 )  # fmt: skip
 @click.option(
