@@ -9,6 +9,7 @@ from cli.place import Options
 from cli.report import report
 from cli.rerun import rerun
 from cli.status import status
+from cli.tables import tables
 
 
 class AwsGroup(click.Group):
@@ -37,3 +38,4 @@ def main(ctx: click.Context, name: str | None, region: str | None, account: str 
 
 for command in (status, backups, report, rerun, metadata):
     main.add_command(command)
+metadata.add_command(tables)

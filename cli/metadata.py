@@ -13,6 +13,7 @@ from cli import answers, bars
 from cli.desk import Desk, at_desk
 from cli.rehearsal import ReadOnlyStorage, rehearsing
 from contract import keys
+from contract.agent_config import RENDERED_FIELDS
 from contract.manifest import BackupKind, Manifest, ObjectSet
 from contract.sites import InFlightRule, Site
 from mwaa_dr_metadata import (
@@ -85,10 +86,12 @@ with_phase = click.option(
     "--incremental", "kind", type=BackupKind, flag_value=BackupKind.INCREMENTAL,
     help="Only what changed, however old the base is.  [default: whichever is due]",
 )  # fmt: skip
+@click.option("--without-rendered-fields", is_flag=True,
+              help="Leave tasks' rendered templates out; they may hold secrets.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Read and count everything, write nothing.")
 def export(
     desk: Desk, *, site: Site, epoch: int | None, environment: str | None, airflow_version: str,
-    kind: BackupKind | None, dry_run: bool,
+    kind: BackupKind | None, without_rendered_fields: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Take a backup."""
     vault, engine = desk.vault, desk.engine
@@ -110,7 +113,12 @@ def export(
             sealer,
             desk.fernet,
             identity,
-            ExportOptions(parent=parent, kind=kind, base_every=within),
+            ExportOptions(
+                parent=parent,
+                kind=kind,
+                base_every=within,
+                without=[RENDERED_FIELDS] if without_rendered_fields else [],
+            ),
             progress=progress,
         )
     key = keys.manifest(site, identity.epoch, manifest.backup_id)

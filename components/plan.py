@@ -7,7 +7,7 @@ import pulumi
 from components.base import Place
 from components.execution_role import PURPOSE
 from components.settings import Settings
-from contract.agent_config import AgentConfig
+from contract.agent_config import RENDERED_FIELDS, AgentConfig
 from contract.handler_config import Detection, HandlerConfig, Recovery, SitePlace, Target
 from contract.objects import ObjectRole
 from contract.sites import Site
@@ -40,6 +40,7 @@ def agent_config(place: Place) -> AgentConfig:
         export_seconds=settings.backup.interval_seconds,
         base_seconds=settings.backup.base_interval_hours * 3600,
         purge_days=settings.metadata.retention_days or 0,
+        leave_out="" if settings.backup.rendered_fields else RENDERED_FIELDS,
     )
 
 

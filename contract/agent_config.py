@@ -12,6 +12,8 @@ from contract.sites import CopyMode, Site
 SECTION = "mwaa_dr"
 BASE_SECONDS = 24 * 3600
 """How often a base is taken where nothing else is set."""
+RENDERED_FIELDS = "rendered_task_instance_fields"
+"""The table with tasks' rendered templates: it can hold secrets, and nothing runs by it."""
 
 
 def option(key: str) -> str:
@@ -41,6 +43,7 @@ class AgentConfig:
         export_seconds: interval of the export DAG.
         base_seconds: age at which a base is followed by another one; incrementals between them.
         purge_days: age at which rows of Airflow's database are purged; 0 for never.
+        leave_out: tables that are not to be in backups, separated by commas.
     """
 
     name: str
@@ -57,6 +60,7 @@ class AgentConfig:
     export_seconds: int
     base_seconds: int = BASE_SECONDS
     purge_days: int = 0
+    leave_out: str = ""
 
     @property
     def export_bucket(self) -> str:

@@ -88,6 +88,9 @@ class Backup(Section):
         default=24, ge=1, le=168, description="1 to 168 hours; between bases only changes are kept"
     )
     retention_days: int = Field(default=14, ge=1, le=3650, description="1 to 3650 days")
+    rendered_fields: bool = Field(
+        default=True, description="true, or false to leave tasks' rendered templates out of backups"
+    )
     copy_mode: CopyMode = Field(default=CopyMode.DIRECT, description="direct or replicate")
     allow_deletion: bool = Field(
         default=False, description="true only to take an installation down, with its backups"

@@ -98,11 +98,16 @@ def _rows(session: Session) -> Iterator[tuple[Any, ...]]:
                    JOIN task_outlet_{data}_reference o USING ({data}_id)
                    GROUP BY 1) p USING (dag_id)
         CROSS JOIN LATERAL (
-            SELECT (array_agg(x.data_interval_start ORDER BY x.n))[1] AS last_start,
-                   (array_agg(x.data_interval_end ORDER BY x.n))[1] AS last_end,
+            SELECT (array_agg(x.data_interval_start ORDER BY x.n) FILTER (WHERE x.finite))[1]
+                       AS last_start,
+                   (array_agg(x.data_interval_end ORDER BY x.n) FILTER (WHERE x.finite))[1]
+                       AS last_end,
                    avg(extract(epoch FROM x.end_date - x.start_date))
-                       FILTER (WHERE x.state = 'success')::float8 AS seconds
-            FROM (SELECT d.*, row_number() OVER (ORDER BY d.{date} DESC) AS n FROM dag_run d
+                       FILTER (WHERE x.state = 'success' AND isfinite(x.start_date)
+                               AND isfinite(x.end_date))::float8 AS seconds
+            FROM (SELECT d.*, isfinite(d.data_interval_start)
+                              AND isfinite(d.data_interval_end) AS finite,
+                         row_number() OVER (ORDER BY d.{date} DESC) AS n FROM dag_run d
                   WHERE d.dag_id = t.dag_id AND d.run_type IN ('scheduled', 'backfill')
                     AND d.{date} IS NOT NULL
                   ORDER BY d.{date} DESC LIMIT {LATEST_RUNS}) x) r

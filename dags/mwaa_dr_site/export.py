@@ -90,6 +90,7 @@ def _export(
         ExportOptions(
             parent=parent,
             base_every=timedelta(seconds=config.base_seconds),
+            without=config.leave_out.split(","),
             code_versions=object_versions(config.dag_bucket, config.region),
             purged=control.purged_after(engine, parent.manifest.backup_id) if parent else {},
         ),

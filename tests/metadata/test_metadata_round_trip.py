@@ -228,3 +228,11 @@ def test_an_environment_without_a_single_dag_can_be_restored(source, target, vau
     report = vault.restore(target, key)
     assert report.interrupted == []
     assert target.one("SELECT count(*) FROM dag_run") == 0
+
+
+def test_rendered_fields_can_be_left_out(filled, target, vault):
+    key, manifest = vault.export(filled, without=["rendered_task_instance_fields"])
+    assert "switched off" in manifest.excluded["rendered_task_instance_fields"]
+    vault.restore(target, key)
+    assert hard.rows(target, "rendered") == []
+    assert hard.rows(target, "task_instance") == hard.rows(filled, "task_instance")
