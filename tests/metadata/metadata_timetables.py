@@ -23,9 +23,13 @@ if NEWER:
 else:
     from airflow.models.dag import DAG
 try:
-    from airflow.timetables.trigger import DeltaTriggerTimetable, MultipleCronTriggerTimetable
+    from airflow.timetables.trigger import DeltaTriggerTimetable
 except ImportError:
-    DeltaTriggerTimetable = MultipleCronTriggerTimetable = None
+    DeltaTriggerTimetable = None
+try:
+    from airflow.timetables.trigger import MultipleCronTriggerTimetable
+except ImportError:
+    MultipleCronTriggerTimetable = None
 try:
     from airflow.serialization.serialized_objects import DagSerialization as Serializer
 except ImportError:

@@ -15,6 +15,7 @@ from contract.manifest import DagSchedule
 from local.mwaa import install
 from mwaa_dr_metadata.schedules import read_schedule
 from mwaa_dr_metadata.timetables import Interval, Limits, timetable_of
+from tests.metadata.conftest import MODERN, VERSION
 
 pytestmark = pytest.mark.airflow
 
@@ -98,7 +99,9 @@ def cases(draw: st.DrawFn, version: str) -> dict[str, Any]:
         st.sampled_from([*kinds, "events", "once", "continuous", *["delta-trigger"] * newer])
     )
     # Airflow 2.8 cannot read an offset back that it wrote itself.
-    zone = draw(st.sampled_from([*TURNS, *TURNS, *OTHER_ZONES, *OFFSETS * (release >= (2, 9))]))
+    # The time zones of Airflow 2.7 are older than the end of summer time in Samoa.
+    others = [zone for zone in OTHER_ZONES if zone != "Pacific/Apia" or release >= (2, 8)]
+    zone = draw(st.sampled_from([*TURNS, *TURNS, *others, *OFFSETS * (release >= (2, 9))]))
     end, now = sorted([draw(moments(zone)), draw(moments(zone))])
     last = draw(st.sampled_from([None, 0, 600, 3600, 86_400]))
     starts = ["2024-05-01T00:00:00+00:00", "2026-03-29T00:47:11+00:00"]
@@ -113,7 +116,7 @@ def cases(draw: st.DrawFn, version: str) -> dict[str, Any]:
         "zone": zone,
     }
     if kind.startswith("cron"):
-        many = 2 if kind == "cron-trigger" and newer else 1
+        many = 2 if kind == "cron-trigger" and release >= (3,) else 1
         case["crons"] = draw(st.lists(CRONS, min_size=1, max_size=many))
     if kind == "cron-trigger" and release >= (3,):
         case["immediately"] = draw(st.sampled_from([True, False, 600.0]))
@@ -170,7 +173,13 @@ def chain(schedule: DagSchedule, case: dict[str, Any]) -> list[list[str] | None]
     return runs
 
 
-@pytest.mark.parametrize("version", list(install.RELEASES))
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param(version, marks=[] if version in (VERSION, MODERN) else pytest.mark.matrix)
+        for version in install.RELEASES
+    ],
+)
 def test_the_next_runs_are_those_that_airflow_finds(version, tmp_path):
     """Read from what Airflow serialised, near the turns of the clock and elsewhere, with and
     without catch-up, with and without an earlier run."""
