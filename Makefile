@@ -10,7 +10,7 @@ STRATEGY ?= backup-restore
 AIRFLOW ?= 2.10.3
 OUTAGE ?= hang
 
-.PHONY: setup pulumi test lint format types unit engine airflow matrix drills lock
+.PHONY: setup pulumi test lint format types unit engine airflow matrix catalogues drills lock
 .PHONY: drill local-up local-down local-env bench
 
 setup: build/.setup-done
@@ -53,6 +53,10 @@ airflow: setup
 matrix: pulumi
 	$(BIN)/pytest -q -m matrix
 	MWAA_TEST_AIRFLOW=3.2.1 $(BIN)/pytest -q tests/mwaa/test_mwaa_environment.py
+
+# What their databases look like, for the tests of the rules; after a release was added.
+catalogues: setup
+	@$(BIN)/python -m tests.metadata.metadata_versions
 
 drills: pulumi
 	$(BIN)/pytest -q -m "drill and not matrix"

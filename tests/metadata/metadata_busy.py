@@ -143,7 +143,10 @@ class Busy:
 
     def task(self, task_id: str, **values: Any) -> dict[str, Any]:
         begun = values["state"] not in (None, "scheduled", "queued")
-        values = {"start_date": T0 if begun else None, "try_number": 1, **values}
+        values = {
+            "start_date": T0 if begun else None, "try_number": 1, "queue": "default",
+            "priority_weight": 1, "executor_config": b"\x80\x04}\x94.", **values,
+        }  # fmt: skip
         return self.add(
             "task_instance", dag_id="busy", run_id="live", task_id=task_id, map_index=-1,
             max_tries=2, pool="default_pool", pool_slots=1, job_id=99, pid=1234, hostname="ip-1",

@@ -3,9 +3,11 @@
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from local import postgres
 from local.mwaa import install
 
 CHAINS: dict[str, tuple[str, ...]] = {
@@ -107,3 +109,21 @@ def record(name: str, tables: dict[str, dict[str, Any]]) -> None:
     ]
     CATALOGUES.mkdir(exist_ok=True)
     (CATALOGUES / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def main() -> None:
+    """Record what every supported Airflow makes, after a release was added to `RELEASES`."""
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = postgres.start(Path(folder) / "data", settings={"fsync": "off"})
+        try:
+            for name, chain in CHAINS.items():
+                migrate(chain, cluster.create_database(name), Path(folder) / name)
+                connection = cluster.connect(name)
+                record(name, describe(connection))
+                connection.close()
+        finally:
+            cluster.destroy()
+
+
+if __name__ == "__main__":
+    main()

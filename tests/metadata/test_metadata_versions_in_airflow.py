@@ -23,7 +23,7 @@ from tests.metadata.metadata_busy import STATES, Busy
 from tests.metadata.metadata_rows import comparison, differences
 from tests.metadata.metadata_world import World, at
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 VERSION = "3.2.1"
 SECRET = "planted-password"
@@ -62,6 +62,8 @@ def environment(world: World, home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        # Its first request builds every version of the API, which takes a busy machine a minute.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "180",
         "AIRFLOW__API_AUTH__JWT_SECRET": "a secret for the processes of this test only",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
@@ -110,7 +112,7 @@ def test_the_engine_works_in_airflows_own_python(
     assert list(differences(source, target, tasks)) == []
 
 
-def until(condition: Callable[[], bool], seconds: float = 240) -> None:
+def until(condition: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
