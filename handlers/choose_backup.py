@@ -88,7 +88,7 @@ def _examine(
     found = backups.verify(bucket, place, manifest, seconds=seconds)
     faults = list(found.faults)
     if manifest.base_id:
-        faults += _base_faults(bucket, place, manifest.base_id)
+        faults += _chain_faults(bucket, place, manifest)
     checked = {
         "objects": found.objects,
         "hashed": found.hashed,
@@ -108,14 +108,15 @@ def _mismatches(manifest: Manifest, place: BackupPlace, installation: str) -> li
     return [f"its {key} is {found}, not {due}" for key, found, due in pairs if found != due]
 
 
-def _base_faults(bucket: Bucket, place: BackupPlace, base_id: str) -> list[str]:
-    """An incremental backup is worth nothing for the history without its base."""
-    base = BackupPlace(place.site, place.epoch, base_id)
-    try:
-        manifest = backups.read_manifest(bucket, base)
-    except ValueError as error:
-        return [f"its base {base_id}: {error}"]
-    if manifest is None:
-        return [f"its base {base_id} has no manifest"]
-    found = backups.verify(bucket, base, manifest, seconds=0)
-    return [f"its base {base_id}: {fault}" for fault in found.faults]
+def _chain_faults(bucket: Bucket, place: BackupPlace, manifest: Manifest) -> list[str]:
+    """An incremental backup is worth nothing for the history without all that it rests on."""
+    earlier = backups.manifests_since(bucket, place, manifest.base_id)
+    link = manifest
+    while link.base_id:
+        parent = earlier.get(link.parent_id)
+        if parent is None:
+            return [f"{link.backup_id} goes on from {link.parent_id}, which has no usable manifest"]
+        link = parent
+    base = BackupPlace(place.site, place.epoch, link.backup_id)
+    found = backups.verify(bucket, base, link, seconds=0)
+    return [f"its base {link.backup_id}: {fault}" for fault in found.faults]

@@ -46,6 +46,28 @@ def read_manifest(bucket: Bucket, place: BackupPlace) -> Manifest | None:
     return None if found is None else Manifest.from_json(found.body)
 
 
+def manifests_since(bucket: Bucket, place: BackupPlace, base_id: str) -> dict[str, Manifest]:
+    """Manifests by backup id from a base up to a backup of its epoch; what is none is left out.
+
+    Read side by side: a day of incrementals would take seconds one after the other.
+    """
+    prefix = keys.epoch_backups(place.site, place.epoch)
+    found = [
+        BackupPlace(place.site, place.epoch, identifier)
+        for identifier in _folders(bucket, prefix, after=f"{prefix}{base_id}")
+        if identifier < place.backup_id and _is_backup_id(identifier)
+    ]
+
+    def read(one: BackupPlace) -> Manifest | None:
+        try:
+            return read_manifest(bucket, one)
+        except ValueError:
+            return None
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return {item.backup_id: item for item in pool.map(read, found) if item is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
     """What was checked. `faults` is empty for a backup that can be restored."""

@@ -3,6 +3,7 @@
 import pytest
 
 from contract import keys
+from contract.manifest import BackupKind
 from contract.sites import Site
 from handlers.choose_backup import choose_backup
 from handlers.core.errors import NoBackupError
@@ -38,7 +39,10 @@ def test_the_newest_whole_backup_is_chosen(ready: Installation) -> None:
         ({"spoil": "oracle.json"}, "oracle.json is missing"),
         ({"installation": "other"}, "its installation is other, not etl"),
         ({"format_version": 99}, "manifest format 99 is not known"),
-        ({"base_id": "20261122T100000000000Z"}, "its base 20261122T100000000000Z has no manifest"),
+        (
+            {"base_id": "20261122T100000000000Z", "parent_id": "20261122T100000000000Z"},
+            "goes on from 20261122T100000000000Z, which has no usable manifest",
+        ),
     ],
 )
 def test_a_backup_that_is_not_whole_is_passed_over(
@@ -50,6 +54,40 @@ def test_a_backup_that_is_not_whole_is_passed_over(
     assert chosen["key"] == older
     detail = incident(ready)["timeline"]["backup-chosen"]["detail"]
     assert said in detail["passed_over"][0]
+
+
+def chain(ready: Installation) -> list[str]:
+    """A base and three incrementals, the oldest first: their manifest keys."""
+    found = [ready.backup(400)]
+    base = parent = found[0].split("/")[-2]
+    for age in (300, 200, 100):
+        found.append(ready.backup(age, kind=BackupKind.INCREMENTAL, base_id=base, parent_id=parent))
+        parent = found[-1].split("/")[-2]
+    return found
+
+
+def test_an_incremental_is_chosen_with_all_that_it_rests_on(ready: Installation) -> None:
+    keys_of = chain(ready)
+    assert choose(ready)["key"] == keys_of[-1]
+
+
+@pytest.mark.parametrize("gap", [1, 2])
+def test_an_incremental_with_a_gap_in_its_chain_is_passed_over(
+    ready: Installation, gap: int
+) -> None:
+    keys_of = chain(ready)
+    ready.s3().delete_object(Bucket=NAMES.backup_bucket(Site.DR), Key=keys_of[gap])
+    assert choose(ready)["key"] == keys_of[gap - 1]
+
+
+def test_an_incremental_with_a_damaged_base_is_passed_over(ready: Installation) -> None:
+    older = ready.backup(500)
+    keys_of = chain(ready)
+    ready.s3().delete_object(
+        Bucket=NAMES.backup_bucket(Site.DR),
+        Key=keys_of[0].replace(keys.MANIFEST, "history/dag_run.zst"),
+    )
+    assert choose(ready)["key"] == older
 
 
 def test_a_backup_without_a_manifest_was_never_finished(ready: Installation) -> None:
