@@ -41,7 +41,7 @@ make("latest", intervals(SECONDS(30)), catchup=False)
 make("string", "*/5 * * * *", catchup=False)
 make("zoned", intervals("0 3 * * *", "Europe/Berlin"), catchup=True)
 make("zoned_latest", intervals("0 3 * * *", "America/New_York"), catchup=False)
-make("delta", timedelta(seconds=10), catchup=True, max_active_runs=1)
+make("delta", timedelta(seconds=20), catchup=True, max_active_runs=1)
 make("delta_latest", timedelta(seconds=30), catchup=False)
 make("trigger", CronTriggerTimetable(SECONDS(30), timezone="UTC"), catchup=False)
 make("trigger_backlog", CronTriggerTimetable(SECONDS(20), timezone="UTC"), catchup=True)
@@ -72,7 +72,7 @@ def seeds(base: datetime) -> dict[str, tuple[datetime, datetime]]:
         "backlog": interval(120, 20),
         "latest": interval(600, 30),
         "zoned": (datetime(2026, 1, 1, 2, tzinfo=UTC), base - timedelta(days=4)),
-        "delta": interval(100, 10),
+        "delta": interval(100, 20),
         "delta_latest": interval(617, 30),
         "trigger": interval(300, 0),
         "trigger_backlog": interval(100, 0),

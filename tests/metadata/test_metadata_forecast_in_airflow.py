@@ -28,15 +28,15 @@ from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.forecast_model import Fate, Forecast
 from mwaa_dr_metadata.oracle import read_oracle
 from tests.metadata import metadata_forecast as world_of_dags
-from tests.metadata.conftest import VERSION
+from tests.metadata.conftest import MODERN, VERSION, cluster_copy
 from tests.metadata.metadata_forecast import SECOND, Comparison
-from tests.metadata.metadata_world import ROLE, World
+from tests.metadata.metadata_world import World
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
-AIRFLOW_3 = "3.2.1"
-WATCHED = timedelta(seconds=50)
-PATIENCE = timedelta(seconds=120)
+WATCHED = timedelta(seconds=40)
+PATIENCE = timedelta(seconds=200)
+"""On a machine that does much else; a quick one needs none."""
 
 PARSE = {
     VERSION: (
@@ -44,10 +44,10 @@ PARSE = {
         "bag = DagBag(read_dags_from_db=False, include_examples=False); bag.sync_to_db(); "
         "sys.exit(str(bag.import_errors) if bag.import_errors else 0)",
     ),
-    AIRFLOW_3: ("import sys; from airflow.__main__ import main; "
+    MODERN: ("import sys; from airflow.__main__ import main; "
                 "sys.argv[1:] = ['dag-processor', '--num-runs', '1']; main()",),
 }  # fmt: skip
-PROCESSES = {VERSION: ["scheduler"], AIRFLOW_3: ["scheduler", "dag-processor"]}
+PROCESSES = {VERSION: ["scheduler"], MODERN: ["scheduler", "dag-processor"]}
 QUEUED = """
     INSERT INTO {0}_dag_run_queue ({0}_id, target_dag_id, created_at)
     SELECT d.id, r.dag_id, now() - interval '1 minute' FROM {0} d
@@ -204,7 +204,7 @@ def test_a_scheduler_makes_the_runs_that_were_foretold_and_no_others(
     assert world_of_dags.outlooks(foretold) == world_of_dags.EXPECTED
     found = watch(target, foretold, promoted + WATCHED, MADE.format(before))
     assert found.made == found.forecast
-    assert sum(map(len, found.made.values())) > 50
+    assert sum(map(len, found.made.values())) > 30
     blocked = dict(target.sql(f"{STATES} GROUP BY 1", before))
     assert blocked == {"running": 2}
     (lost,) = [run for dag in foretold.dags for run in dag.interrupted]
@@ -236,12 +236,10 @@ def test_compressed_dags_say_the_same(source, tmp_path):
 
 
 @pytest.fixture
-def newer(cluster: Cluster, tmp_path: Path) -> Iterator[World]:
+def newer(cluster: Cluster, migrated: Callable[[str], str]) -> Iterator[World]:
     """An environment of Airflow 3."""
     world = World(cluster, f"world_{World.number()}")
-    cluster.create_database(world.name)
-    world.sql(f"GRANT ALL ON SCHEMA public TO {ROLE}")
-    run(world, home_of(tmp_path / "newer"), AIRFLOW_3, "-m", "airflow", "db", "migrate")
+    cluster_copy(cluster, migrated(MODERN), world.name)
     yield world
     world.drop()
 
@@ -278,14 +276,14 @@ def run_of_3(
 
 def test_so_does_a_scheduler_of_airflow_3(newer, scheduler, tmp_path):
     """Here un-paused in the database that the oracle is of."""
-    parse(newer, tmp_path / "newer", AIRFLOW_3)
+    parse(newer, home_of(tmp_path / "newer"), MODERN)
     interrupted = history_of_3(newer)
     with transaction(newer.engine) as session:
         oracle = read_oracle(session)
     snapshot = now()
     control.pause_all(newer.engine)
     before = newer.one("SELECT max(id) FROM dag_run")
-    scheduler(newer, AIRFLOW_3)
+    scheduler(newer, MODERN)
     parsed = settle(newer, now())
 
     promoted = now()
@@ -297,5 +295,5 @@ def test_so_does_a_scheduler_of_airflow_3(newer, scheduler, tmp_path):
     assert world_of_dags.outlooks(foretold) == world_of_dags.EXPECTED
     found = watch(newer, foretold, promoted + WATCHED, MADE_BY_3.format(before))
     assert found.made == found.forecast
-    assert sum(map(len, found.made.values())) > 50
+    assert sum(map(len, found.made.values())) > 30
     assert dict(newer.sql(f"{STATES} GROUP BY 1", before)) == {"running": 2}
