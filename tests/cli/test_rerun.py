@@ -36,13 +36,13 @@ OWNER = Ownership(Site.DR, 2, SiteState.ACTIVE, INCIDENT, "2026-11-26T09:00:00+0
 class Agent:
     """The agent of the DR site, as its DAG runs it, whenever it is asked to."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, names: Names = NAMES) -> None:
         self.world = world
+        bucket = names.backup_bucket(Site.DR)
         self.config = AgentConfig(
-            name="etl", site=Site.DR, environment="etl-dr", region=REGION, dr_region=REGION,
-            local_bucket=NAMES.backup_bucket(Site.DR), dr_bucket=NAMES.backup_bucket(Site.DR),
-            dag_bucket="none", seal_key="none", copy_mode=CopyMode.DIRECT, agent_seconds=60,
-            export_seconds=300,
+            name=names.name, site=Site.DR, environment=names.environment(Site.DR), region=REGION,
+            dr_region=REGION, local_bucket=bucket, dr_bucket=bucket, dag_bucket="none",
+            seal_key="none", copy_mode=CopyMode.DIRECT, agent_seconds=60, export_seconds=300,
         )  # fmt: skip
         self.s3 = boto3.client("s3", region_name=REGION)
         self.s3.create_bucket(
@@ -82,10 +82,19 @@ class Agent:
         ]
 
 
-def put_item(pk: str, item: dict[str, Any]) -> None:
+def make_state_table(names: Names = NAMES) -> None:
+    boto3.client("dynamodb", region_name=REGION).create_table(
+        TableName=names.state_table,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def put_item(pk: str, item: dict[str, Any], names: Names = NAMES) -> None:
     serialise = TypeSerializer().serialize
     boto3.client("dynamodb", region_name=REGION).put_item(
-        TableName=NAMES.state_table,
+        TableName=names.state_table,
         Item={key: serialise(value) for key, value in {"pk": pk, **item}.items()},
     )
 
@@ -98,12 +107,7 @@ def agent(target: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(mailbox, "POLL_SECONDS", 0.1)
     with mock_aws():
-        boto3.client("dynamodb", region_name=REGION).create_table(
-            TableName=NAMES.state_table,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_state_table()
         agent = Agent(target)
         yield agent
         agent.end()
@@ -112,14 +116,20 @@ def agent(target: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
 @pytest.fixture
 def recovered(filled: World, target: World, vault: Vault, agent: Agent) -> str:
     """The DR site owns what was restored; returns the snapshot's time."""
+    return recover(filled, target, vault, agent)
+
+
+def recover(filled: World, target: World, vault: Vault, agent: Agent, names: Names = NAMES) -> str:
+    """Restore the source into the target and leave behind what a recovery does."""
     key, manifest = vault.export(filled)
     report = vault.restore(target, key, Phase.RESUME)
     ack = Ack(f"{INCIDENT}-import", Site.DR, OrderStatus.SUCCEEDED, "now", report.to_dict())
     agent.put(keys.ack(Site.DR, ack.order_id), ack.to_json())
     agent.put(keys.OWNERSHIP, OWNER.to_json())
-    put_item(state.OWNERSHIP, json.loads(OWNER.to_json()))
+    put_item(state.OWNERSHIP, json.loads(OWNER.to_json()), names)
     outage = datetime.fromisoformat(manifest.snapshot_at) + timedelta(seconds=30)
-    put_item(state.incident(INCIDENT), {"incident_id": INCIDENT, "outage_at": outage.isoformat()})
+    incident = {"incident_id": INCIDENT, "outage_at": outage.isoformat()}
+    put_item(state.incident(INCIDENT), incident, names)
     return manifest.snapshot_at
 
 
