@@ -1,5 +1,6 @@
 """A base and its incrementals are the source, whatever happened to it in between."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace as with_changes
 from datetime import timedelta
@@ -354,3 +355,18 @@ def test_an_old_owner_takes_the_new_owners_rows_and_keeps_its_own(filled, new_wo
         extra = [row for row in mine if row not in theirs]
         assert [row for row in theirs if row not in mine] == [], name
         assert all("after_the_backup__" in row for row in extra), name
+
+
+def test_no_secret_is_in_any_byte_of_an_incremental(filled, vault):
+    export(filled, vault)
+    for step in (update, insert, delete):
+        step(filled)
+        export(filled, vault)
+    planted = [*hard.SECRETS.values(), filled.key]
+    files = [path for path in (vault.folder / "backups").rglob("*") if path.is_file()]
+    assert len([path for path in files if path.name == "manifest.json"]) == 4
+    for path in files:
+        data = path.read_bytes()
+        for secret in planted:
+            for form in (secret.encode(), base64.b64encode(secret.encode())):
+                assert form not in data, path.name

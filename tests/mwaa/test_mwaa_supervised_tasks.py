@@ -40,7 +40,7 @@ from tests.checker.ledger import Ledger
 from tests.checker.outcome import Outcome
 from tests.checker.story import INPUTS
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 VERSION = generations.AIRFLOW_3.version
 NAME = "data-dr"
