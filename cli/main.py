@@ -6,6 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.backups import backups
 from cli.metadata import metadata
 from cli.place import Options
+from cli.purge import purge
 from cli.report import report
 from cli.rerun import rerun
 from cli.status import status
@@ -38,4 +39,5 @@ def main(ctx: click.Context, name: str | None, region: str | None, account: str 
 
 for command in (status, backups, report, rerun, metadata):
     main.add_command(command)
-metadata.add_command(tables)
+for command in (purge, tables):
+    metadata.add_command(command)
