@@ -63,9 +63,11 @@ def _copy_out(connect: Callable[[], Any], folder: Path) -> None:
 
 def _copy_in(connect: Callable[[], Any], folder: Path) -> None:
     lead = connect()
+    files = sorted(folder.iterdir(), key=lambda file: -file.stat().st_size)
+    tables = [file.name for file in files]
     with lead, lead.cursor() as cursor:
-        taken = ddl.take_off(lead, TABLES)
-        cursor.execute("TRUNCATE " + ", ".join(f'"{table}"' for table in TABLES))
+        taken = ddl.take_off(lead, tables)
+        cursor.execute("TRUNCATE " + ", ".join(f'"{table}"' for table in tables))
 
     def copy(file: Path) -> None:
         connection = connect()
@@ -73,7 +75,6 @@ def _copy_in(connect: Callable[[], Any], folder: Path) -> None:
             cursor.copy_expert(f'COPY "{file.name}" FROM STDIN', rows, 1 << 20)
         connection.close()
 
-    files = sorted(folder.iterdir(), key=lambda file: -file.stat().st_size)
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(copy, files))
     ddl.put_back(connect, taken, WORKERS)
