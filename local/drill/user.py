@@ -1,5 +1,6 @@
 """What a user and an operator do to an environment: everything through MWAA's InvokeRestApi."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,8 @@ from local.gateway.process import LocalAws
 
 REST_ERRORS = (ClientError, BotoCoreError)
 PAGE = 100
+TRIES = 4
+"""Airflow on a busy machine may need longer for an answer than MWAA waits for it."""
 
 
 def client(aws: LocalAws, service: str, region: str) -> Any:  # noqa: ANN401 - any service
@@ -81,13 +84,24 @@ class User:
         body: dict[str, Any] | None = None,
         query: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """One REST call. Raises what boto3 raises."""
+        """One REST call; where twice is once it is tried again, as a person reloads a page.
+
+        Raises what boto3 raises.
+        """
         request: dict[str, Any] = {"Name": self.environment, "Method": method, "Path": path}
         if body is not None:
             request["Body"] = body
         if query is not None:
             request["QueryParameters"] = query
-        return self._mwaa.invoke_rest_api(**request).get("RestApiResponse") or {}
+        again = TRIES - 1 if method != "POST" or path.endswith("/list") else 0
+        while True:
+            try:
+                return self._mwaa.invoke_rest_api(**request).get("RestApiResponse") or {}
+            except self._mwaa.exceptions.RestApiServerException:
+                if not again:
+                    raise
+                again -= 1
+                time.sleep(1)
 
     def status(self) -> str:
         """The environment's status; empty while it does not exist or cannot be asked."""
