@@ -32,7 +32,7 @@ from tests.metadata.conftest import MODERN, VERSION, cluster_copy
 from tests.metadata.metadata_forecast import SECOND, Comparison
 from tests.metadata.metadata_world import World
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.airflow, pytest.mark.matrix, pytest.mark.timeout(900)]
 
 WATCHED = timedelta(seconds=40)
 PATIENCE = timedelta(seconds=200)
