@@ -113,6 +113,11 @@ def test_phases_may_come_in_either_order(pair: Pair, vault: Vault):
     assert pair.compare() == []
 
 
+def others(lines: list[str]) -> list[str]:
+    """Without the variable of ours that says what a standby holds."""
+    return [line for line in lines if "mwaa_dr_holds" not in line]
+
+
 def test_a_standby_loses_what_its_source_lost_in_any_table(
     new_world, migrated, filled_source, vault, version
 ):
@@ -121,18 +126,24 @@ def test_a_standby_loses_what_its_source_lost_in_any_table(
     pair = _pair(new_world(like=ready), maker, new_world(template=migrated(version)))
     key, base = vault.export(pair.source)
     vault.restore(pair.target, key, mode=ImportMode.FOLLOW)
-    assert pair.compare() == []
+    assert others(pair.compare()) == []
     for name in reversed(list(maker.plan.tables)):
         rule = maker.plan.tables[name].rule
         run = f"{rule.queue.column} IS NULL" if rule.queue else "TRUE"
         if rule.queue or rule.follows or rule.merge in GONE_WITH_THE_SOURCES:
             last = f"SELECT max(ctid) FROM {name} WHERE {run}"
             assert pair.source.sql(f"DELETE FROM {name} WHERE ctid = ({last}) RETURNING 1"), name
+    if "partitioned_asset_key_log" in maker.plan.tables:  # a row that leads nowhere is not carried
+        pair.source.sql(
+            "DELETE FROM partitioned_asset_key_log l WHERE NOT EXISTS (SELECT FROM asset_event e "
+            "WHERE e.id = l.asset_event_id) OR NOT EXISTS (SELECT FROM asset_partition_dag_run r "
+            "WHERE r.id = l.asset_partition_dag_run_id)"
+        )
     parent = open_backup(vault.storage, vault.sealer, key)
     newer, manifest = vault.export(pair.source, parent=parent)
     assert manifest.parent_id == base.backup_id
     vault.restore(pair.target, newer, mode=ImportMode.FOLLOW)
-    assert pair.compare() == []
+    assert others(pair.compare()) == []
 
 
 def test_a_row_that_is_missing_in_any_table_is_noticed(pair: Pair, vault: Vault):
