@@ -118,7 +118,7 @@ def others(lines: list[str]) -> list[str]:
     return [line for line in lines if "mwaa_dr_holds" not in line]
 
 
-def test_a_standby_loses_what_its_source_lost_in_any_table(
+def test_a_standby_loses_what_its_source_lost_in_any_table(  # noqa: PLR0917 - fixtures
     new_world, migrated, filled_source, vault, version, request
 ):
     if version in ("3.2.1", "3.3.1"):
