@@ -113,6 +113,15 @@ def test_phases_may_come_in_either_order(pair: Pair, vault: Vault):
     assert pair.compare() == []
 
 
+DANGLING = """
+    DELETE FROM partitioned_asset_key_log l
+    WHERE NOT EXISTS (SELECT FROM asset_event e WHERE e.id = l.asset_event_id)
+       OR NOT EXISTS (SELECT FROM asset_partition_dag_run r
+                      WHERE r.id = l.asset_partition_dag_run_id)
+"""
+"""Airflow has no foreign keys there and leaves such rows, which lead nowhere, to themselves."""
+
+
 def others(lines: list[str]) -> list[str]:
     """Without the variable of ours that says what a standby holds."""
     return [line for line in lines if "mwaa_dr_holds" not in line]
@@ -138,16 +147,13 @@ def test_a_standby_loses_what_its_source_lost_in_any_table(  # noqa: PLR0917 - f
         if rule.queue or rule.follows or rule.merge in GONE_WITH_THE_SOURCES:
             last = f"SELECT max(ctid) FROM {name} WHERE {run}"
             assert pair.source.sql(f"DELETE FROM {name} WHERE ctid = ({last}) RETURNING 1"), name
-    if "partitioned_asset_key_log" in maker.plan.tables:  # a row that leads nowhere is not carried
-        pair.source.sql(
-            "DELETE FROM partitioned_asset_key_log l WHERE NOT EXISTS (SELECT FROM asset_event e "
-            "WHERE e.id = l.asset_event_id) OR NOT EXISTS (SELECT FROM asset_partition_dag_run r "
-            "WHERE r.id = l.asset_partition_dag_run_id)"
-        )
     parent = open_backup(vault.storage, vault.sealer, key)
     newer, manifest = vault.export(pair.source, parent=parent)
     assert manifest.parent_id == base.backup_id
     vault.restore(pair.target, newer, mode=ImportMode.FOLLOW)
+    for world in (pair.source, pair.target):
+        if "partitioned_asset_key_log" in maker.plan.tables:
+            world.sql(DANGLING)
     assert others(pair.compare()) == []
 
 
