@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mwaa_dr_metadata.errors import ImportVerificationError, TargetRefusedError
 from mwaa_dr_metadata.plan import Plan
-from mwaa_dr_metadata.rules import REACHES_RUN, Merge
+from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import guards
 from mwaa_dr_metadata.session import Session, listed, quote
 from mwaa_dr_metadata.staging import MINE, ORDER, PREFIX, Staged
@@ -54,6 +54,15 @@ def heal_sequences(session: Session, plan: Plan) -> None:
                 f"(SELECT max(id) AS m FROM {quote(table.name)}) x "
                 f"WHERE m > (SELECT last_value FROM {identifier.sequence})"
             )
+
+
+def prune_orphans(session: Session, plan: Plan) -> None:
+    """Delete rows whose parent went with a run, or for good, where no foreign key takes them."""
+    for table in plan.tables.values():
+        for ref in table.rule.refs:
+            if ref.together:
+                parent = f"SELECT FROM {quote(ref.parent)} p WHERE p.id = t.{quote(ref.column)}"
+                session.execute(f"DELETE FROM {quote(table.name)} t WHERE NOT EXISTS ({parent})")
 
 
 def merge(session: Session, staged: Staged, mode: Mode) -> int:
@@ -126,11 +135,6 @@ def _keyed(session: Session, staged: Staged, mode: Mode) -> int:
         )
     missing = f"NOT EXISTS (SELECT FROM {table} t WHERE {same_key(staged)})"
     written += session.execute(_insert(staged, f"SELECT * FROM {KEYED} f WHERE {missing}"))
-    for column in (ref.column for ref in rule.refs if ref.column in REACHES_RUN and mode.replace):
-        # No foreign key took them along with a run that was replaced.
-        parent, key = REACHES_RUN[column]
-        gone = f"NOT EXISTS (SELECT FROM {parent} p WHERE p.{key} = t.{column})"
-        session.execute(f"DELETE FROM {table} t WHERE {gone}")
     if mode.queues and rule.queue:
         run = quote(rule.queue.column)
         same = f"SELECT FROM {KEYED} f WHERE f.{run} IS NULL AND {same_key(staged)}"

@@ -18,7 +18,7 @@ from mwaa_dr_metadata.control import PAUSE_ALL
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.deletions import Deletions, out_of_date, read_deletions
 from mwaa_dr_metadata.guarded import again_if_worth_it
-from mwaa_dr_metadata.merge import Mode, has_mine
+from mwaa_dr_metadata.merge import Mode, has_mine, prune_orphans
 from mwaa_dr_metadata.model import ImportOptions, Progress, ProgressCallback, TableCheck
 from mwaa_dr_metadata.parent import run_keys
 from mwaa_dr_metadata.parts import OutOfDate, PartWriter, RunKey
@@ -121,6 +121,7 @@ class Work:
             schedule = oracle.differences(dags, oracle.read_next_runs(session))
             if also is not None:
                 also(session)
+            prune_orphans(session, self.plan)
             # The ownership may have moved while we worked: ask again before it counts.
             preflight.check_ownership(self.options)
             self._tell("commit", RESUME)
