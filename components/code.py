@@ -27,11 +27,15 @@ class CodeArgs:
     Args:
         place: the site.
         bucket: its DAG bucket.
+        users: whether the user's DAGs too, or only what is not a DAG of the user's.
+        kept: whether the objects stay when they are not uploaded any more.
         after: replication, since S3 copies only what is written after it was set up.
     """
 
     place: Place
     bucket: pulumi.Input[str]
+    users: bool = True
+    kept: bool = False
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -47,7 +51,8 @@ class DagCode(Component):
         self._name, self._args = name, args
         code = args.place.settings.code
         recovery = recovery_files()
-        for key, path in {**recovery, **user_files(code)}.items():
+        users = user_files(code) if args.users else {}
+        for key, path in {**recovery, **users}.items():
             self._upload(key, path)
         self._object(f"{RECOVERY}{IGNORE}", pulumi.StringAsset(ignore_text(recovery)))
         self.extra = {
@@ -66,5 +71,7 @@ class DagCode(Component):
             bucket=self._args.bucket,
             key=key,
             source=source,
-            opts=self.child(depends_on=list(self._args.after)),
+            opts=self.child(
+                depends_on=list(self._args.after), retain_on_delete=self._args.kept or None
+            ),
         )

@@ -110,6 +110,8 @@ def recovery_statements(place: Place) -> list[Statement]:
                 f"{export}/{keys.site_backups(site)}*",
                 f"{dr}/{keys.pulse(site)}",
                 f"{dr}/{keys.ack(site, '*')}",
+                f"{dr}/{keys.fences(site)}*",
+                f"{export}/{keys.DIVERGENCE}{keys.site_backups(site)}*",
             ),
         ),
     ]

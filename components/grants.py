@@ -164,6 +164,18 @@ def _notify(dr: Place, keys: DrKeys) -> Granted:
     )
 
 
+def _remove_environment(dr: Place, keys: DrKeys) -> Granted:
+    del keys
+    return Granted(
+        (
+            Statement(
+                ("airflow:GetEnvironment", "airflow:DeleteEnvironment"),
+                (dr.names.environment_arn(dr.site, dr.region),),
+            ),
+        )
+    )
+
+
 def _create_environment(dr: Place, keys: DrKeys) -> Granted:
     """What MWAA documents for the caller of CreateEnvironment (user guide, 'Accessing MWAA')."""
     names, bucket = dr.names, _bucket(dr, dr.dag_bucket)
@@ -242,6 +254,7 @@ _MEANING: dict[Grant, Callable[[Place, DrKeys], Granted]] = {
     Grant.STATE: _state,
     Grant.METRICS: _metrics,
     Grant.NOTIFY: _notify,
+    Grant.REMOVE_ENVIRONMENT: _remove_environment,
     Grant.CREATE_ENVIRONMENT: _create_environment,
     Grant.INVOKE_REST: _invoke_rest,
 }

@@ -41,6 +41,7 @@ def agent_config(place: Place) -> AgentConfig:
         base_seconds=settings.backup.base_interval_hours * 3600,
         purge_days=settings.metadata.retention_days or 0,
         leave_out="" if settings.backup.rendered_fields else RENDERED_FIELDS,
+        sync_seconds=settings.sync_seconds,
     )
 
 
@@ -90,6 +91,9 @@ def handler_config(settings: Settings) -> HandlerConfig:
             order_seconds=round(recovery.order_minutes * 60),
             fence_seconds=recovery.fence_seconds,
             create_seconds=round(recovery.create_minutes * 60),
+            drain_seconds=round(recovery.drain_minutes * 60),
+            approval_seconds=round((recovery.approval_minutes or 0) * 60),
+            proceed_unanswered=recovery.proceed_unanswered,
         ),
         target=NO_TARGET,
         rto_minutes=settings.objectives.rto_minutes,

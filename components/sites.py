@@ -27,7 +27,7 @@ from components.table import StateTable, TableArgs
 from components.topic import AlertTopic, TopicArgs
 from contract.machines import MONITOR, RECOVERY, substitutions
 from contract.objects import ObjectRole
-from contract.sites import Site
+from contract.sites import Site, Strategy
 
 Outputs = dict[str, Any]
 
@@ -60,13 +60,21 @@ def _dr(place: Place) -> Outputs:
     table = StateTable("state", TableArgs(place=place, key_arn=key.arn), kept)
     topic = AlertTopic("alerts", TopicArgs(place=place, key_arn=key.arn))
     network = EnvironmentNetwork("network", NetworkArgs(place=place))
-    # Nothing takes it before a recovery does, when IAM's control plane may be out of reach.
-    ExecutionRole("execution", ExecutionArgs(place=place, data_keys=(key.arn,), seal_key=seal.arn))
-    found = STRATEGIES[place.settings.strategy](
-        DrGround(place=place, key_arn=key.arn, network=network)
+    # A recovery may need it when IAM's control plane is out of reach.
+    role = ExecutionRole(
+        "execution", ExecutionArgs(place=place, data_keys=(key.arn,), seal_key=seal.arn)
     )
-    if not place.settings.code.replication:
-        DagCode("code", CodeArgs(place=place, bucket=dags.bucket, after=(dags,)))
+    found = STRATEGIES[place.settings.strategy](
+        DrGround(
+            place=place,
+            key_arn=key.arn,
+            dag_bucket=dags,
+            backup_bucket=backups,
+            role=role,
+            network=network,
+            code=_dr_code(place, dags),
+        )
+    )
     config = handler_config(place.settings)
     functions = StepFunctions(
         "steps",
@@ -147,6 +155,23 @@ def _primary(place: Place) -> Outputs:
         "environmentArn": environment.arn,
         "webserverUrl": environment.webserver_url,
     }
+
+
+def _dr_code(place: Place, dags: SafeBucket) -> DagCode | None:
+    """What the DR bucket cannot get by replication alone.
+
+    A passive environment is created with versions of files that are there, and is never without the
+    recovery DAGs. They stay when the strategy changes: S3 would carry their deletion to the primary
+    bucket.
+    """
+    settings = place.settings
+    if not settings.code.replication:
+        return DagCode("code", CodeArgs(place=place, bucket=dags.bucket, after=(dags,)))
+    if settings.strategy is Strategy.BACKUP_RESTORE:
+        return None
+    return DagCode(
+        "code", CodeArgs(place=place, bucket=dags.bucket, users=False, kept=True, after=(dags,))
+    )
 
 
 def _buckets(place: Place, key: DataKey) -> tuple[SafeBucket, SafeBucket]:

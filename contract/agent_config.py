@@ -44,6 +44,7 @@ class AgentConfig:
         base_seconds: age at which a base is followed by another one; incrementals between them.
         purge_days: age at which rows of Airflow's database are purged; 0 for never.
         leave_out: tables that are not to be in backups, separated by commas.
+        sync_seconds: interval at which a standby takes over the owner's backups; 0 for never.
     """
 
     name: str
@@ -61,6 +62,7 @@ class AgentConfig:
     base_seconds: int = BASE_SECONDS
     purge_days: int = 0
     leave_out: str = ""
+    sync_seconds: int = 0
 
     @property
     def export_bucket(self) -> str:

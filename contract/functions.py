@@ -31,6 +31,8 @@ class Grant(StrEnum):
     """cloudwatch:PutMetricData in our namespace, in the DR and the primary Region."""
     NOTIFY = "notify"
     """sns:Publish on the DR topic with its key, events:PutEvents on the default bus in DR."""
+    REMOVE_ENVIRONMENT = "remove-environment"
+    """airflow:GetEnvironment and DeleteEnvironment on the DR environment."""
     CREATE_ENVIRONMENT = "create-environment"
     """airflow:CreateEnvironment, GetEnvironment, TagResource on the DR environment; iam:PassRole of
     its execution role to airflow.amazonaws.com; s3:GetObject, GetObjectVersion, ListBucket,
@@ -86,7 +88,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         30,
         256,
         (Grant.STATE, Grant.NOTIFY),
-        "Opens the one incident of this epoch, or finds the one that is open",
+        "Opens the one incident there may be, or finds the one that is open",
     ),
     FunctionSpec(
         "record",
@@ -117,6 +119,20 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "Says whether the DR environment is usable, still on its way, or failed and why",
     ),
     FunctionSpec(
+        "remove-environment",
+        30,
+        256,
+        (Grant.REMOVE_ENVIRONMENT, Grant.STATE),
+        "Removes the environment that a drill made",
+    ),
+    FunctionSpec(
+        "approval",
+        30,
+        256,
+        (Grant.STATE, Grant.NOTIFY),
+        "Waits until a person approves or rejects a recovery",
+    ),
+    FunctionSpec(
         "send-order",
         30,
         256,
@@ -135,7 +151,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         30,
         256,
         (Grant.STATE, Grant.WRITE_CONTROL),
-        "Moves ownership to the DR site by compare-and-set and mirrors the record",
+        "Moves the ownership record by compare-and-set and mirrors it",
     ),
     FunctionSpec(
         "close-incident",

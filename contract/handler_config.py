@@ -59,6 +59,9 @@ class Recovery:
         order_seconds: how long an agent may take to finish an order (export, import, un-pause).
         fence_seconds: how long to wait for the old owner to say that it is paused.
         create_seconds: how long CreateEnvironment may take.
+        drain_seconds: how long a fenced owner that works may let running tasks end.
+        approval_seconds: how long a recovery waits for a person; 0 if it does not.
+        proceed_unanswered: whether it goes on when nobody answered in that time.
     """
 
     automatic: bool
@@ -66,6 +69,9 @@ class Recovery:
     order_seconds: int
     fence_seconds: int
     create_seconds: int
+    drain_seconds: int = 600
+    approval_seconds: int = 0
+    proceed_unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ control/ownership.json                       mirror of the ownership record
 control/pulse/<site>.json                    written by that site's agent, into the DR bucket
 control/orders/<site>/<order id>.json        read by that site's agent from its own bucket
 control/acks/<site>/<order id>.json          written by that site's agent, into the DR bucket
+control/fences/<site>/<epoch>/<time>.json    what a site without the epoch paused and ended there
 config/<site>/environment.json               captured GetEnvironment of that site
 backups/<site>/<epoch>/<backup id>/...       one backup; its manifest.json is written last
+divergence/backups/...                       the same, of sites that had lost the epoch
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from contract.sites import Site
 OWNERSHIP = "control/ownership.json"
 MANIFEST = "manifest.json"
 BACKUPS = "backups/"
+DIVERGENCE = "divergence/"
+"""Apart from backups: no recovery may ever choose one by itself."""
 BACKUP_ID_FORMAT = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -34,6 +38,15 @@ def order(site: Site, order_id: str) -> str:
 
 def ack(site: Site, order_id: str) -> str:
     return f"control/acks/{site}/{order_id}.json"
+
+
+def fences(site: Site, epoch: int | None = None) -> str:
+    """Prefix of a site's fence reports, of one epoch or of all."""
+    return f"control/fences/{site}/" + ("" if epoch is None else f"{epoch:08d}/")
+
+
+def fence(site: Site, epoch: int, at: datetime) -> str:
+    return f"{fences(site, epoch)}{backup_id(at)}.json"
 
 
 def captured_environment(site: Site) -> str:

@@ -18,7 +18,7 @@ MEANING: dict[SiteState, str] = {
     SiteState.PROMOTING: "owns the new epoch; DAGs are being un-paused; only forward from here",
     SiteState.ACTIVE: "owns the epoch and runs the DAGs",
     SiteState.FENCE_PENDING: "lost ownership but has not yet said that its DAGs are paused",
-    SiteState.FENCED: "lost ownership and its DAGs are paused",
+    SiteState.FENCED: "lost ownership and its DAGs are paused; it may hold rows of its own",
     SiteState.RECONCILING: "a fenced site's own rows are being exported and merged",
     SiteState.DRILL: "rehearses a recovery; never un-pauses, never owns",
 }
@@ -29,7 +29,7 @@ TRANSITIONS: dict[SiteState, frozenset[SiteState]] = {
     SiteState.PROMOTING: frozenset({SiteState.ACTIVE}),
     SiteState.ACTIVE: frozenset({SiteState.FENCE_PENDING}),
     SiteState.FENCE_PENDING: frozenset({SiteState.FENCED, SiteState.ACTIVE}),
-    SiteState.FENCED: frozenset({SiteState.RECONCILING, SiteState.ACTIVE}),
+    SiteState.FENCED: frozenset({SiteState.RECONCILING, SiteState.STANDBY, SiteState.ACTIVE}),
     SiteState.RECONCILING: frozenset({SiteState.STANDBY}),
 }
 

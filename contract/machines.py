@@ -1,13 +1,15 @@
 """Turns a state machine's file into the definition that is deployed.
 
 In the file a string that is exactly `${key}` becomes the value with its type, so that the file
-itself is valid JSON; inside a longer string the value is written as text.
+itself is valid JSON; inside a longer string the value is written as text. What a file may say in
+short is in `contract.shorthand`.
 """
 
 import json
 import re
 from typing import Any
 
+from contract import shorthand
 from contract.functions import FUNCTIONS
 from contract.handler_config import HandlerConfig
 
@@ -18,6 +20,9 @@ MACHINES = (MONITOR, RECOVERY)
 MAX_REFUSED_BACKUPS = 5
 """So many backups may be refused at import before recovery gives up."""
 
+REMOVAL_SECONDS = 2 * 3600
+"""How long the environment of a drill may take to go; MWAA needs about half an hour."""
+
 _PLACEHOLDER = re.compile(r"\$\{([a-z0-9_-]+)\}")
 
 
@@ -27,11 +32,14 @@ def recovery_seconds(config: HandlerConfig) -> int:
     Every step has its own limit; this one only ends an execution that is stuck beyond them.
     """
     recovery = config.recovery
-    orders = MAX_REFUSED_BACKUPS + 4  # imports, final export, two un-pauses, history
+    orders = MAX_REFUSED_BACKUPS + 8  # imports, exports, reconciling, un-pauses, history, undoing
     return (
-        recovery.create_seconds
+        recovery.approval_seconds
+        + recovery.create_seconds
         + orders * recovery.order_seconds
+        + recovery.drain_seconds
         + 2 * recovery.fence_seconds
+        + REMOVAL_SECONDS
         + 1800
     )
 
@@ -56,6 +64,8 @@ def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
         "order-seconds": config.recovery.order_seconds,
         "fence-seconds": config.recovery.fence_seconds,
         "create-seconds": config.recovery.create_seconds,
+        "drain-seconds": config.recovery.drain_seconds,
+        "drain-within-seconds": config.recovery.drain_seconds + config.recovery.order_seconds,
         "recovery-seconds": recovery_seconds(config),
         "in-flight": config.recovery.in_flight.value,
     }
@@ -85,4 +95,4 @@ def render(text: str, values: dict[str, str | int | bool]) -> dict[str, Any]:
             return _PLACEHOLDER.sub(lambda match: str(value_of(match[1])), node)
         return node
 
-    return walk(json.loads(text))
+    return walk(shorthand.expand(json.loads(text)))

@@ -15,6 +15,7 @@ RECOVERY_DAG_PREFIX = "mwaa_dr_"
 AGENT_DAG = "mwaa_dr_agent"
 EXPORT_DAG = "mwaa_dr_export"
 IMPORT_DAG = "mwaa_dr_import"
+SYNC_DAG = "mwaa_dr_sync"
 
 
 @dataclass(frozen=True, slots=True)

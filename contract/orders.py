@@ -12,12 +12,16 @@ class OrderKind(StrEnum):
     """`payload` and `result` of each kind are given with it."""
 
     EXPORT = "export"
-    """payload {}; result {backup: manifest key}"""
+    """payload {}, or {purpose: divergence} to keep what a site that lost the epoch holds;
+    result {backup: manifest key}"""
     IMPORT = "import"
-    """payload {backup: manifest key, phase: resume | history, in_flight: rule};
-    result: the engine's import report"""
+    """payload {backup: manifest key, mode: the engine's import mode, phase: resume | history | all,
+    in_flight: rule}; result: the engine's import report"""
     PAUSE = "pause"
     """payload {}; result {paused: [dag ids that this order paused]}"""
+    DRAIN = "drain"
+    """payload {seconds: how long to wait for running tasks}; result {waited_seconds,
+    left: [{dag_id, run_id, tasks}]: runs with tasks that still run}"""
     UNPAUSE = "unpause"
     """payload {backup: manifest key, in_flight: rule}, or {dags: [dag ids]} to undo a pause;
     result {unpaused: [dag ids], missing: [dag ids]}"""

@@ -20,6 +20,9 @@ class Ownership:
         state: what the owner is doing: `PROMOTING` until its DAGs are un-paused, then `ACTIVE`.
         incident_id: the incident that made this record; empty for the first.
         updated_at: ISO 8601, UTC.
+        standby: what the other site is doing. Only a `STANDBY` follows the owner; one that lost
+            the epoch without handing over all it had must be reconciled first.
+        since: when the epoch began; ISO 8601, UTC, empty for the first.
     """
 
     owner: Site
@@ -27,6 +30,8 @@ class Ownership:
     state: SiteState
     incident_id: str = ""
     updated_at: str = ""
+    standby: SiteState = SiteState.STANDBY
+    since: str = ""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Ownership":
@@ -39,6 +44,8 @@ class Ownership:
                 state=SiteState(raw["state"]),
                 incident_id=str(raw.get("incident_id", "")),
                 updated_at=str(raw.get("updated_at", "")),
+                standby=SiteState(raw.get("standby", SiteState.STANDBY)),
+                since=str(raw.get("since", "")),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an ownership record: {error!r}") from error
@@ -46,9 +53,21 @@ class Ownership:
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
 
-    def promoted(self, site: Site, incident_id: str, at: str) -> "Ownership":
-        """The record that makes `site` the owner of the next epoch."""
-        return Ownership(site, self.epoch + 1, SiteState.PROMOTING, incident_id, at)
+    def promoted(
+        self, site: Site, incident_id: str, at: str, *, handed_over: bool = False
+    ) -> "Ownership":
+        """The record that makes `site` the owner of the next epoch.
+
+        Args:
+            handed_over: whether the old owner was fenced and `site` holds all that it had.
+        """
+        if self.owned_by(site):
+            standby = self.standby
+        else:
+            standby = SiteState.STANDBY if handed_over else SiteState.FENCE_PENDING
+        return Ownership(
+            site, self.epoch + 1, SiteState.PROMOTING, incident_id, at, standby, since=at
+        )
 
     def owned_by(self, site: Site) -> bool:
         return self.owner is site

@@ -16,6 +16,7 @@ class Pulse:
         dags: DAGs in the environment, recovery DAGs not counted.
         active_dags: those of them that are not paused.
         import_errors: DAG files that Airflow could not load.
+        holds: of a standby, when the snapshot that it holds was taken; ISO 8601, UTC, else empty.
     """
 
     site: Site
@@ -25,6 +26,7 @@ class Pulse:
     dags: int
     active_dags: int
     import_errors: int
+    holds: str = ""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Pulse":

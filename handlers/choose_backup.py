@@ -7,6 +7,7 @@ from typing import Any
 from contract.keys import BackupPlace
 from contract.machines import MAX_REFUSED_BACKUPS
 from contract.manifest import Manifest
+from contract.sites import Site
 from contract.state import Step
 from handlers.adapters import backups, timeline
 from handlers.adapters.objects import Bucket
@@ -25,7 +26,8 @@ def choose_backup(event: Event, runtime: Runtime) -> dict[str, Any]:
 
     Args:
         event: `exclude` lists the manifest keys that imports refused before, `refused` is the one
-            that was refused just now, if any; the answer's `exclude` has both.
+            that was refused just now, if any; the answer's `exclude` has both. `wanted` is the id
+            of the only backup that will do.
 
     Raises:
         NoBackupError: none can be restored; the message says why each was passed over.
@@ -33,10 +35,13 @@ def choose_backup(event: Event, runtime: Runtime) -> dict[str, Any]:
     exclude = [key for key in (*(event.get("exclude") or []), event.get("refused")) if key]
     if len(exclude) >= MAX_REFUSED_BACKUPS:
         raise NoBackupError(f"{len(exclude)} backups were refused at import: {', '.join(exclude)}")
-    bucket, owner = runtime.backups(), site_in(event, "owner")
+    bucket, owner, wanted = runtime.backups(), site_in(event, "owner"), event.get("wanted") or ""
     end = time.monotonic() + BUDGET_SECONDS
     passed_over: list[str] = []
-    for place in backups.newest_first(bucket, owner):
+    sites = Site if wanted else (owner,)
+    for place in (one for site in sites for one in backups.newest_first(bucket, site)):
+        if wanted and place.backup_id != wanted:
+            continue
         left = end - time.monotonic()
         if left <= 0 or len(passed_over) >= MAX_LOOKED_AT:
             break
@@ -66,7 +71,9 @@ def choose_backup(event: Event, runtime: Runtime) -> dict[str, Any]:
         )
         return chosen
     reasons = "; ".join(passed_over) or "there is none"
-    raise NoBackupError(f"no backup of {owner} in {bucket.name} can be restored: {reasons}")
+    which = f"backup {wanted}" if wanted else f"no backup of {owner}"
+    can = "cannot" if wanted else "can"
+    raise NoBackupError(f"{which} in {bucket.name} {can} be restored: {reasons}")
 
 
 handler = entry(choose_backup)

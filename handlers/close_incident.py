@@ -14,9 +14,10 @@ from handlers.runtime import Event, Runtime, entry, required
 logger = logging.getLogger(__name__)
 
 OUTCOMES = {
-    IncidentStatus.SUCCEEDED: "recovered",
-    IncidentStatus.FAILED: "not recovered; nothing changed hands and the next verdict tries again",
-    IncidentStatus.ATTENTION: "the DR site owns the epoch, but needs attention",
+    IncidentStatus.SUCCEEDED: "done",
+    IncidentStatus.FAILED: "not done; nothing changed hands and it can be started again",
+    IncidentStatus.ATTENTION: "the new owner needs attention",
+    IncidentStatus.SUPERSEDED: "interrupted by a real incident",
 }
 
 
@@ -88,9 +89,11 @@ def _outcome(event: Event) -> IncidentStatus:
 
 
 def _figures(incident: dict[str, Any], backup: dict[str, Any]) -> dict[str, float]:
-    unpaused = incident["timeline"].get(Step.UNPAUSED.value, {})
+    steps = incident["timeline"]
+    unpaused, fenced = (steps.get(step.value, {}) for step in (Step.UNPAUSED, Step.FENCED))
     return figures(
-        outage_at=incident["outage_at"],
+        # Where the owner worked, the outage is what the hand-over itself made.
+        outage_at=incident["outage_at"] or fenced.get("at", ""),
         opened_at=incident["opened_at"],
         unpaused_at=unpaused.get("at", ""),
         snapshot_at=backup.get("snapshot_at", ""),

@@ -8,7 +8,7 @@ from typing import Any
 from contract import keys
 from contract.manifest import Manifest, ObjectSet
 from contract.sites import Site
-from contract.state import Step, epoch_of, incident_id_prefix
+from contract.state import Step
 from handlers.adapters import timeline
 from handlers.adapters.answers import AWS_ERRORS, is_missing
 from handlers.adapters.objects import Bucket
@@ -28,18 +28,29 @@ logger = logging.getLogger(__name__)
 def create_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
     """Create the DR environment for `incident_id` from what was captured of `owner`.
 
-    An environment that an attempt at the same epoch made is used again. `backup` is what
-    choose-backup returned: its DAGs are held back in the new environment.
+    An environment that another incident of ours made is used again. It may hold what has changed
+    since, so that it is brought to the backup row by row, as a standby is.
+
+    Args:
+        event: `backup` is what choose-backup returned: its DAGs are held back in the new
+            environment. `mode` and `phase` are those of the import into a new one.
+
+    Returns:
+        The environment's name, when it was asked for, and `mode` and `phase` of the import.
 
     Raises:
         NoConfigurationError: the configuration was never captured.
         ObjectVersionMissingError: a file that the environment needs is not in the DR DAG bucket.
-        EnvironmentExistsError: an environment of that name exists and is not ours.
+        EnvironmentExistsError: an environment of that name exists and is not ours, or does not
+            fit the backup.
     """
     incident_id, owner = required(event, "incident_id"), site_in(event, "owner")
-    adopted = _adopted(runtime, incident_id)
-    if adopted:
-        return _answer(runtime, incident_id, {"adopted": True, "warnings": []})
+    backup, way = required(event, "backup"), {key: event[key] for key in ("mode", "phase")}
+    made = _existing(runtime, backup["airflow_version"])
+    if made:
+        if made != incident_id:
+            way = {"mode": "follow", "phase": "all"}
+        return _answer(runtime, incident_id, {"adopted": True, "warnings": [], **way})
     found = runtime.backups().read(keys.captured_environment(owner))
     if found is None:
         raise NoConfigurationError(
@@ -47,22 +58,18 @@ def create_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
             "the monitor does so once the environment and its pulse are good"
         )
     captured = Captured.from_json(found.body)
-    backup = required(event, "backup")
     request = _request(runtime, incident_id, captured, backup)
     client = runtime.clients.mwaa(runtime.config.dr.region)
     try:
         client.create_environment(**request.arguments)
     except client.exceptions.ValidationException:
         # A retry after a lost answer is told that the name is taken.
-        if not _adopted(runtime, incident_id):
+        if not _existing(runtime, backup["airflow_version"]):
             raise
     for warning in request.warnings:
         logger.warning("%s", warning)
-    return _answer(
-        runtime,
-        incident_id,
-        {"adopted": False, "warnings": request.warnings, "captured_at": captured.captured_at},
-    )
+    detail = {"adopted": False, "warnings": request.warnings, "captured_at": captured.captured_at}
+    return _answer(runtime, incident_id, {**detail, **way})
 
 
 handler = entry(create_environment)
@@ -75,23 +82,34 @@ def _answer(runtime: Runtime, incident_id: str, detail: dict[str, Any]) -> dict[
     return {**body, "requested_at": at}
 
 
-def _adopted(runtime: Runtime, incident_id: str) -> bool:
-    """Whether the environment exists and is ours to use. Raises EnvironmentExistsError if not."""
+def _existing(runtime: Runtime, version: str) -> str:
+    """The incident that made the environment that exists; empty if none exists.
+
+    Raises:
+        EnvironmentExistsError: it is not ours, or runs another Airflow than the backup.
+    """
     place, name = runtime.config.dr, runtime.config.name
     try:
         found = runtime.clients.mwaa(place.region).get_environment(Name=place.environment)
     except AWS_ERRORS as error:
         if is_missing(error):
-            return False
+            return ""
         raise
-    tags = found["Environment"].get("Tags", {})
-    prefix = incident_id_prefix(epoch_of(incident_id))
-    if environment.is_ours(tags, name=name, incident_prefix=prefix):
-        return True
-    raise EnvironmentExistsError(
-        f"environment {place.environment} exists in {place.region}, but no attempt of this epoch "
-        f"created it (tags {json.dumps(tags, sort_keys=True)}); delete it if it is not needed"
-    )
+    there = found["Environment"]
+    tags = there.get("Tags", {})
+    made = environment.made_by(tags, name=name)
+    where = f"environment {place.environment} exists in {place.region}"
+    if not made:
+        raise EnvironmentExistsError(
+            f"{where}, but no incident of {name} created it (tags "
+            f"{json.dumps(tags, sort_keys=True)}); delete it if it is not needed"
+        )
+    if there.get("AirflowVersion", version) != version:
+        raise EnvironmentExistsError(
+            f"{where} with Airflow {there.get('AirflowVersion')}, but the backup is of {version}; "
+            "delete it, and a fitting one is created"
+        )
+    return made
 
 
 def _request(

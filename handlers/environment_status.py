@@ -1,4 +1,4 @@
-"""Says whether the DR environment is usable, still on its way, or failed and why."""
+"""Says whether a site's environment is usable, still on its way, or failed and why."""
 
 from datetime import datetime
 from typing import Any
@@ -7,11 +7,11 @@ from handlers.adapters.answers import AWS_ERRORS, is_missing
 from handlers.core import pacing
 from handlers.core.environment import PROGRESS, Progress
 from handlers.core.errors import EnvironmentFailedError, EnvironmentOverdueError
-from handlers.runtime import Event, Runtime, entry, required
+from handlers.runtime import Event, Runtime, entry, required, site_in
 
 
 def environment_status(event: Event, runtime: Runtime) -> dict[str, Any]:
-    """Look at the DR environment, which was requested at `requested_at`.
+    """Look at the environment of `site`, which was requested at `requested_at`.
 
     Returns:
         `ready`, its status, and how long to wait before looking again (`wait_seconds`).
@@ -20,13 +20,14 @@ def environment_status(event: Event, runtime: Runtime) -> dict[str, Any]:
         EnvironmentFailedError: it cannot become usable by waiting.
         EnvironmentOverdueError: it is not usable `within_seconds` after it was requested.
     """
-    place = runtime.config.dr
+    place = runtime.config.place(site_in(event, "site"))
     try:
         found = runtime.clients.mwaa(place.region).get_environment(Name=place.environment)
     except AWS_ERRORS as error:
         if is_missing(error):
             raise EnvironmentFailedError(
-                f"environment {place.environment} does not exist in {place.region}"
+                f"environment {place.environment} does not exist in {place.region}; "
+                "`pulumi up` of the site's stack makes it"
             ) from error
         raise
     environment = found["Environment"]

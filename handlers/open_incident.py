@@ -1,17 +1,16 @@
-"""Opens the one incident of this epoch, or finds the one that is open."""
+"""Opens the one incident there may be, or finds the one that is open."""
 
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from contract import state
 from contract.machines import recovery_seconds
 from contract.sites import Site
-from contract.state import IncidentStatus, Step
+from contract.state import IncidentKind, IncidentStatus, Step
 from handlers.adapters import timeline
-from handlers.core.errors import OwnershipChangedError, StateConflictError
-from handlers.core.incidents import OpenIncident, Opening, opening
+from handlers.core.errors import OwnershipChangedError, RequestError, StateConflictError
+from handlers.core.incidents import OpenIncident, Opening, course, opening
 from handlers.runtime import Event, Runtime, entry, required, site_in
 
 logger = logging.getLogger(__name__)
@@ -20,56 +19,88 @@ logger = logging.getLogger(__name__)
 def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
     """Give the incident that the recovery is to be started for.
 
+    Args:
+        event: `kind` of the incident, `reasons`, and what the one who asks saw: `owner`, `epoch`.
+            A person's wish has `by`, and may have `wanted`, the id of a backup.
+
     Returns `start`: whether there is one, `incident_id` (the execution's name) and `input` (the
     execution's input, the same each time, so that a second start finds the first).
 
     Raises:
-        OwnershipChangedError: the epoch that was DOWN is not the current one.
+        OwnershipChangedError: the epoch that was looked at is not the current one.
+        RequestError: an incident of this kind cannot begin from here.
     """
     owner, epoch = site_in(event, "owner"), int(required(event, "epoch"))
     record, _ = runtime.state.ownership()
     if (record.owner, record.epoch) != (owner, epoch):
         raise OwnershipChangedError(
-            f"epoch {epoch} of {owner} was DOWN, but epoch {record.epoch} belongs to {record.owner}"
+            f"this was about epoch {epoch} of {owner}, but epoch {record.epoch} belongs to "
+            f"{record.owner}"
         )
-    found = _claim(runtime, owner=owner, epoch=epoch)
-    if found.abandoned is not None:
-        _close_abandoned(runtime, found.abandoned)
+    kind, by, wanted = _kind(event), event.get("by", ""), event.get("wanted", "")
+    way = course(kind, record, runtime.config.strategy, wanted)
+    found = _claim(runtime, kind, by, owner=owner, epoch=epoch)
+    if found.given_up is not None:
+        _give_up(runtime, found.given_up)
     incident = found.incident
     if incident is None:
         logger.info("no incident: %s", found.reason)
         return {"start": False, "reason": found.reason, "incident_id": "", "input": {}}
-    _write(runtime, incident, list(event.get("reasons") or []))
+    given = {
+        "incident_id": incident.incident_id,
+        "kind": kind.value,
+        "epoch": epoch,
+        "wanted": wanted,
+        "approval": not by and runtime.config.recovery.approval_seconds > 0,
+        **way.to_input(),
+    }
+    detail = {
+        "owner": owner,
+        "epoch": epoch,
+        "by": by or "the monitor",
+        "reasons": list(event.get("reasons") or []),
+    }
+    given = _written(runtime, incident, given, detail)
     timeline.announce(
         runtime.state,
         runtime.notices,
         incident.incident_id,
         Step.OPENED,
         incident.opened_at,
-        detail={"owner": owner, "epoch": epoch, "reasons": list(event.get("reasons") or [])},
+        detail=detail,
     )
     return {
         "start": True,
         "reason": found.reason,
         "incident_id": incident.incident_id,
-        "input": {
-            "incident_id": incident.incident_id,
-            "epoch": epoch,
-            "owner": owner.value,
-            "target": owner.other.value,
-        },
+        "input": given,
     }
 
 
 handler = entry(open_incident)
 
 
-def _claim(runtime: Runtime, *, owner: Site, epoch: int) -> Opening:
+def _kind(event: Event) -> IncidentKind:
+    try:
+        return IncidentKind(required(event, "kind"))
+    except ValueError:
+        raise RequestError(
+            f"kind: {event['kind']!r} is not allowed; use one of {', '.join(IncidentKind)}"
+        ) from None
+
+
+def _claim(runtime: Runtime, kind: IncidentKind, by: str, *, owner: Site, epoch: int) -> Opening:
     lease = timedelta(seconds=recovery_seconds(runtime.config))
     for _ in range(5):
         stored = runtime.state.get(state.OPEN_INCIDENT)
         found = opening(
-            OpenIncident.from_item(stored), owner=owner, epoch=epoch, lease=lease, now=runtime.now()
+            OpenIncident.from_item(stored),
+            kind=kind,
+            owner=owner,
+            epoch=epoch,
+            by_hand=bool(by),
+            lease=lease,
+            now=runtime.now(),
         )
         if found.incident is None or not found.is_new:
             return found
@@ -83,31 +114,42 @@ def _claim(runtime: Runtime, *, owner: Site, epoch: int) -> Opening:
     raise StateConflictError("the open incident kept changing")
 
 
-def _write(runtime: Runtime, incident: OpenIncident, reasons: list[str]) -> None:
-    """Write the incident's own item, unless an earlier call did."""
+def _written(
+    runtime: Runtime, incident: OpenIncident, given: dict[str, Any], detail: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the incident's own item unless an earlier call did; return its execution's input."""
     readings = runtime.state.get(state.READINGS) or {}
+    lost = incident.kind is IncidentKind.FAILOVER
     item = {
         **incident.to_item(),
-        "target": incident.owner.other.value,
-        "outage_at": readings.get("last_alive_at", ""),
-        "reasons": reasons,
+        "kind": incident.kind.value,
+        "target": given["target"],
+        "outage_at": readings.get("last_alive_at", "") if lost else "",
+        "reasons": detail["reasons"],
         "reason": "",
         "figures": {},
+        "input": given,
+        "decision": {},
         "timeline": {},
     }
+    key = state.incident(incident.incident_id)
     try:
-        runtime.state.put(state.incident(incident.incident_id), item, expected=None)
+        runtime.state.put(key, item, expected=None)
     except StateConflictError:
         logger.info("incident %s is written already", incident.incident_id)
+        written = runtime.state.get(key) or {}
+        return written.get("input", given)
+    return given
 
 
-def _close_abandoned(runtime: Runtime, incident: OpenIncident) -> None:
+def _give_up(runtime: Runtime, incident: OpenIncident) -> None:
     """Say in the old incident's item why nobody works on it any more."""
-    closed = replace(incident, status=IncidentStatus.FAILED, closed_at=runtime.at())
     changes = {
-        "status": closed.status.value,
-        "closed_at": closed.closed_at,
-        "reason": f"its recovery did not close it before {incident.lease_until}",
+        "status": incident.status.value,
+        "closed_at": incident.closed_at,
+        "reason": "a real incident interrupted the drill"
+        if incident.status is IncidentStatus.SUPERSEDED
+        else f"its recovery did not close it before {incident.lease_until}",
     }
     try:
         runtime.state.set(

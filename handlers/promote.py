@@ -1,22 +1,24 @@
-"""Moves ownership to the DR site by compare-and-set and mirrors the record."""
+"""Moves the ownership record by compare-and-set and mirrors it."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from contract.lifecycle import SiteState
 from contract.ownership import Ownership
 from contract.sites import Site
-from contract.state import OWNERSHIP, Step
+from contract.state import OWNERSHIP, IncidentKind, Step, kind_of
 from handlers.adapters import mirror, timeline
 from handlers.adapters.answers import AWS_ERRORS
 from handlers.core import ownership
-from handlers.core.errors import RequestError, StateConflictError
+from handlers.core.errors import NotHandedOverError, RequestError, StateConflictError
 from handlers.runtime import Event, Runtime, entry, required, site_in
 
 logger = logging.getLogger(__name__)
 
-ACTIONS = ("begin", "finish", "check")
+ACTIONS = ("begin", "finish", "check", "reconcile", "reconciled")
+STANDBY_MOVES = {"reconcile": SiteState.RECONCILING, "reconciled": SiteState.STANDBY}
 
 
 def promote(event: Event, runtime: Runtime) -> dict[str, Any]:
@@ -24,10 +26,16 @@ def promote(event: Event, runtime: Runtime) -> dict[str, Any]:
 
     `begin` makes the target the owner of the epoch after `epoch` (PROMOTING), `finish` says that
     its DAGs run (ACTIVE). `check` changes nothing: it says whether `begin` took effect, for when
-    its answer was lost. Each may be called again.
+    its answer was lost. `reconcile` and `reconciled` move the site without the epoch. Each may be
+    called again.
+
+    Args:
+        event: `begin` takes `backup`, the manifest that was restored, and `final`, the one that the
+            old owner wrote once it was fenced; `planned` demands that they are the same.
 
     Raises:
         OwnershipChangedError: the record is not this incident's to move.
+        NotHandedOverError: the owner works, and an older backup than its last one was restored.
         RequestError: the action is not one of these.
     """
     action, incident_id = required(event, "action"), required(event, "incident_id")
@@ -38,12 +46,20 @@ def promote(event: Event, runtime: Runtime) -> dict[str, Any]:
         record, _ = runtime.state.ownership()
         return _answer(record, promoted=ownership.is_promoted_by(record, target, incident_id))
     at = runtime.at()
-    if action == "begin":
-        epoch = int(required(event, "epoch"))
+    if action in STANDBY_MOVES:
+        new = STANDBY_MOVES[action]
+        record = _move(runtime, lambda current: ownership.standby_becomes(current, new, at=at))
+    elif action == "begin":
+        epoch, handed_over = int(required(event, "epoch")), _handed_over(event)
         record = _move(
             runtime,
             lambda current: ownership.begin(
-                current, site=target, epoch=epoch, incident_id=incident_id, at=at
+                current,
+                site=target,
+                epoch=epoch,
+                incident_id=incident_id,
+                at=at,
+                handed_over=handed_over,
             ),
         )
         timeline.add(runtime.state, incident_id, Step.PROMOTING, at, detail={"epoch": record.epoch})
@@ -58,6 +74,16 @@ def promote(event: Event, runtime: Runtime) -> dict[str, Any]:
 
 
 handler = entry(promote)
+
+
+def _handed_over(event: Event) -> bool:
+    backup, final = event.get("backup", ""), event.get("final", "")
+    goes_back = kind_of(event["incident_id"]) is IncidentKind.RESTORE
+    if event.get("planned") and not goes_back and backup != final:
+        raise NotHandedOverError(
+            f"{backup} was restored, but the owner's final backup is {final or 'missing'}"
+        )
+    return bool(final) and backup == final
 
 
 def _move(runtime: Runtime, change: Callable[[Ownership], Ownership]) -> Ownership:

@@ -4,14 +4,14 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from contract import keys
+from contract import keys, state
 from contract.names import AGENT_DAG
 from contract.orders import Ack, Order, OrderKind, OrderStatus
 from contract.sites import Site
-from contract.state import Step
+from contract.state import IncidentStatus, Step
 from handlers.adapters import timeline
 from handlers.adapters.answers import AWS_ERRORS
-from handlers.core.errors import RequestError
+from handlers.core.errors import IncidentOverError, RequestError
 from handlers.runtime import Event, Runtime, entry, required, site_in
 
 logger = logging.getLogger(__name__)
@@ -28,8 +28,12 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
 
     Returns:
         The order's id, site and times, and whether it was sent; not if there is nothing to undo.
+
+    Raises:
+        IncidentOverError: the incident is not open any more.
     """
     site, order_id = site_in(event, "site"), required(event, "order_id")
+    _check_open(runtime, required(event, "incident_id"))
     now = runtime.now()
     payload = dict(event.get("payload") or {})
     if event.get("undo"):
@@ -71,6 +75,17 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
 
 
 handler = entry(send_order)
+
+
+def _check_open(runtime: Runtime, incident_id: str) -> None:
+    """A drill that made way, or a recovery that outlived its lease, must not go on beside another.
+
+    Raises:
+        IncidentOverError: the incident is closed.
+    """
+    found = runtime.state.get(state.incident(incident_id))
+    if found is not None and found["status"] != IncidentStatus.OPEN:
+        raise IncidentOverError(f"incident {incident_id} is {found['status']}: {found['reason']}")
 
 
 def _kind(event: Event) -> OrderKind:

@@ -9,16 +9,7 @@ from components.settings.section import OPTIONS, REGION, Options, Region, Sectio
 from contract.names import NAME_PATTERN, Names
 from contract.sites import CopyMode, InFlightRule, Site, Strategy
 
-STRATEGIES = (Strategy.BACKUP_RESTORE,)
-"""What can be deployed; `components.strategies.STRATEGIES` has one entry for each."""
-
 Protocol = Literal["email", "email-json", "https", "sms", "sqs", "lambda"]
-
-
-def _may_deploy(strategy: Strategy) -> Strategy:
-    if strategy not in STRATEGIES:
-        raise ValueError("not deployable")
-    return strategy
 
 
 def _divides_a_minute(seconds: int) -> int:
@@ -97,6 +88,17 @@ class Backup(Section):
     )
 
 
+class Standby(Section):
+    """The environment that stands by under the strategy active-passive."""
+
+    sync_seconds: int | None = Field(
+        default=None,
+        ge=10,
+        le=86_400,
+        description="10 to 86400 seconds, or leave it out for backup.intervalSeconds",
+    )
+
+
 class Metadata(Section):
     """What is kept in Airflow's own database."""
 
@@ -138,6 +140,18 @@ class Recovery(Section):
     order_minutes: float = Field(default=30, ge=0.5, le=1440, description="0.5 to 1440 minutes")
     fence_seconds: int = Field(default=120, ge=10, le=3600, description="10 to 3600 seconds")
     create_minutes: float = Field(default=150, ge=1, le=1440, description="1 to 1440 minutes")
+    drain_minutes: float = Field(
+        default=10, ge=0, le=1440, description="0 to 1440 minutes for running tasks to end"
+    )
+    approval_minutes: float | None = Field(
+        default=None,
+        gt=0,
+        le=1440,
+        description="up to 1440 minutes for a person to decide, or leave it out to go on at once",
+    )
+    proceed_unanswered: bool = Field(
+        default=False, description="true to go on when nobody decided in approvalMinutes"
+    )
     airflow_options: Options = Field(default_factory=dict, description=OPTIONS)
 
 
@@ -164,8 +178,8 @@ class Settings(Section):
     partition: Literal["aws", "aws-us-gov", "aws-cn"] = Field(
         default="aws", description="aws, aws-us-gov or aws-cn"
     )
-    strategy: Annotated[Strategy, AfterValidator(_may_deploy)] = Field(
-        description=" or ".join(STRATEGIES), examples=[Strategy.BACKUP_RESTORE.value]
+    strategy: Strategy = Field(
+        description=" or ".join(Strategy), examples=[Strategy.BACKUP_RESTORE.value]
     )
     primary_region: Region = Field(description=REGION, examples=["us-east-1"])
     dr_region: Region = Field(description=REGION, examples=["us-west-2"])
@@ -184,6 +198,7 @@ class Settings(Section):
     network: Network = Field(default=Network(), description="primary and dr")
     code: Code = Field(default=Code(), description="what to upload")
     backup: Backup = Field(default=Backup(), description="backup settings")
+    standby: Standby = Field(default=Standby(), description="standby settings")
     metadata: Metadata = Field(default=Metadata(), description="metadata settings")
     agent: Agent = Field(default=Agent(), description="agent settings")
     detection: Detection = Field(default=Detection(), description="detection settings")
@@ -196,6 +211,13 @@ class Settings(Section):
     @property
     def names(self) -> Names:
         return Names(self.name, self.account, self.partition)
+
+    @property
+    def sync_seconds(self) -> int:
+        """How often a standby takes over the newest backup; 0 where none stands by."""
+        if self.strategy is not Strategy.ACTIVE_PASSIVE:
+            return 0
+        return self.standby.sync_seconds or self.backup.interval_seconds
 
     def region(self, site: Site) -> str:
         return self.primary_region if site is Site.PRIMARY else self.dr_region

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import pulumi
 
 from components.base import Place
+from components.code import DagCode
+from components.execution_role import ExecutionRole
 from components.network import EnvironmentNetwork
+from components.storage import SafeBucket
 from contract.handler_config import Target
 
 
@@ -16,11 +19,18 @@ class DrGround:
 
     IAM's control plane and new capacity may be out of reach during an outage: keys, buckets, role
     and network are there beforehand.
+
+    Args:
+        code: what this stack itself uploads to the DAG bucket, if anything.
     """
 
     place: Place
     key_arn: pulumi.Output[str]
+    dag_bucket: SafeBucket
+    backup_bucket: SafeBucket
+    role: ExecutionRole
     network: EnvironmentNetwork
+    code: DagCode | None
 
 
 DrStrategy = Callable[[DrGround], pulumi.Output[Target]]

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy.engine import Engine
 
 from contract.manifest import DagOracle
-from mwaa_dr_metadata import notes
+from mwaa_dr_metadata import hold, notes
 from mwaa_dr_metadata.database import transaction
+from mwaa_dr_metadata.guarded import again_if_worth_it
 from mwaa_dr_metadata.model import DagCounts, UnpauseReport
 from mwaa_dr_metadata.oracle import active_expression
 from mwaa_dr_metadata.rules import OWN_PREFIX
@@ -54,13 +55,19 @@ def unpause(engine: Engine, oracle: Iterable[DagOracle]) -> UnpauseReport:
 def unpause_dags(engine: Engine, dag_ids: Sequence[str]) -> UnpauseReport:
     """Un-pause these DAGs; twice is once."""
     wanted = sorted({name for name in dag_ids if not name.startswith(OWN_PREFIX)})
-    with transaction(engine) as session:
-        found = {
-            row[0]
-            for row in session.rows(
-                "UPDATE dag SET is_paused = FALSE WHERE dag_id = ANY(%s) RETURNING dag_id", [wanted]
-            )
-        }
+
+    def work() -> set[str]:
+        with transaction(engine) as session:
+            hold.release(session)
+            return {
+                row[0]
+                for row in session.rows(
+                    "UPDATE dag SET is_paused = FALSE WHERE dag_id = ANY(%s) RETURNING dag_id",
+                    [wanted],
+                )
+            }
+
+    found = again_if_worth_it(work)
     return UnpauseReport(
         unpaused=sorted(found), missing=[name for name in wanted if name not in found]
     )
@@ -75,6 +82,12 @@ def dag_counts(engine: Engine) -> DagCounts:
         )
         errors = session.value("SELECT count(*) FROM import_error")
     return DagCounts(dags=dags, active_dags=active, import_errors=errors)
+
+
+def held_snapshot_at(engine: Engine) -> str:
+    """When the snapshot that a standby holds was taken, ISO 8601; empty if it does not say."""
+    with transaction(engine) as session:
+        return str(notes.read(session, notes.HOLDS).get("snapshot_at", ""))
 
 
 def working_dags(engine: Engine) -> list[str]:

@@ -32,7 +32,7 @@ def write(work: Work) -> None:
         for manifest in [one.manifest for one in deltas or [newest]]:
             refuse_suspects(manifest, ids)
     if deltas is None:
-        _everything(work)
+        rewrite(work)
     for delta in deltas or []:
         _delta(work, delta)
 
@@ -44,7 +44,8 @@ def held_snapshot(work: Work) -> tuple[str, str] | None:
     return (held["system_identifier"], held["snapshot"]) if "snapshot" in held else None
 
 
-def _everything(work: Work) -> None:
+def rewrite(work: Work) -> None:
+    """Bring the target to the backup, whatever it holds."""
     whole = work.with_chain(open_chain(work.backup.storage, work.sealer, work.backup.manifest_key))
     with transaction(work.engine) as session:
         notes.forget(session, notes.HOLDS)
@@ -113,10 +114,17 @@ def _prune_ledgers(work: Work, session: Session, delta: Backup, deletions: Delet
         )
 
 
+def mark(work: Work) -> None:
+    """Remember that the target holds all that the backup has, so that it can follow from there."""
+    with transaction(work.engine) as session:
+        _mark(session, work.backup.manifest)
+
+
 def _mark(session: Session, manifest: Manifest) -> None:
     held = {
         "system_identifier": manifest.system_identifier,
         "snapshot": manifest.snapshot,
+        "snapshot_at": manifest.snapshot_at,
         "backup_id": manifest.backup_id,
     }
     notes.write(session, notes.HOLDS, held)

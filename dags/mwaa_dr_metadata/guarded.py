@@ -24,17 +24,23 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def exclusive(engine: Engine) -> Iterator[None]:
+def exclusive(engine: Engine, patience: float = 0) -> Iterator[None]:
     """Hold the target for one import, whose parts work on other connections.
+
+    Args:
+        patience: seconds to wait for another import to end.
 
     Raises:
         TargetRefusedError: another import holds it.
     """
+    end = time.monotonic() + patience
     with transaction(engine) as session:
         # It only waits, and has no locks of its own that the parts could meet.
         session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        if not session.value("SELECT pg_try_advisory_xact_lock(%s)", [LOCK]):
-            raise TargetRefusedError("another import writes this target now; wait for it")
+        while not session.value("SELECT pg_try_advisory_xact_lock(%s)", [LOCK]):
+            if time.monotonic() >= end:
+                raise TargetRefusedError("another import writes this target now; wait for it")
+            time.sleep(WAIT_SECONDS)
         yield
 
 

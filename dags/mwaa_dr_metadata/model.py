@@ -65,6 +65,8 @@ class ImportMode(StrEnum):
     """Into a standby: after it, the target holds what the source held, nothing more."""
     RECONCILE = "reconcile"
     """Back into an old owner: the backup wins, runs of the target alone stay and are listed."""
+    REPLACE = "replace"
+    """Back to an earlier state: after it, the target holds what the backup holds, nothing more."""
     BULK = "bulk"
     """Into an environment that nobody uses yet: indexes and keys are rebuilt, tables are locked."""
 
@@ -86,6 +88,7 @@ class ImportOptions:
         allow_version_mismatch: accept another Airflow version with the same schema heads.
         allow_unencrypted: let secrets become clear text in a target that has no Fernet key.
         allow_mass_delete: accept that a large part of the rows went since an earlier backup.
+        patience: seconds to wait for another import into the same target to end.
     """
 
     phase: Phase = Phase.RESUME
@@ -98,6 +101,7 @@ class ImportOptions:
     allow_version_mismatch: bool = False
     allow_unencrypted: bool = False
     allow_mass_delete: bool = False
+    patience: float = 0
 
 
 @dataclass(frozen=True, slots=True)

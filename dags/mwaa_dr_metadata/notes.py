@@ -7,7 +7,7 @@ from mwaa_dr_metadata.rules import OWN_PREFIX
 from mwaa_dr_metadata.session import Session
 
 HOLDS = f"{OWN_PREFIX}holds"
-"""Which snapshot a standby holds: `{system_identifier, snapshot, backup_id}`."""
+"""Which snapshot a standby holds: `{system_identifier, snapshot, snapshot_at, backup_id}`."""
 PURGED = f"{OWN_PREFIX}purged"
 """What the last purge took: `{after: backup id, rows: {table: rows}}`."""
 

@@ -29,9 +29,12 @@ from mwaa_dr_metadata.sealing import Sealer
 from mwaa_dr_metadata.storage import Storage
 from mwaa_dr_metadata.work import Work
 
+LENIENT = (ImportMode.FOLLOW, ImportMode.REPLACE)
+"""Modes in which a mass deletion is looked at later, or is what is wanted."""
 WRITE = {
     ImportMode.BULK: bulk.write,
     ImportMode.FOLLOW: follow.write,
+    ImportMode.REPLACE: follow.rewrite,
 }
 """Modes that do more than `_write`."""
 
@@ -75,7 +78,7 @@ def import_backup(  # noqa: PLR0917 - the engine's calls share one order of argu
         catalogue = read_catalogue(session)
         preflight.check_target(session, catalogue, chain[0], options)
     work = Work(engine, sealer, chain, fernet, make_plan(catalogue), options, progress, Results())
-    with exclusive(engine):
+    with exclusive(engine, options.patience):
         with transaction(engine) as session:
             heal_sequences(session, work.plan)
         WRITE.get(options.mode, _write)(work)
@@ -113,7 +116,7 @@ def _preflight(chain: list[Backup], fernet: MultiFernet | None, options: ImportO
     if options.phase is not Phase.RESUME:
         for one in chain:
             one.check_sizes(one.objects(*ObjectSet))
-    if not options.allow_mass_delete and options.mode is not ImportMode.FOLLOW:
+    if not options.allow_mass_delete and options.mode not in LENIENT:
         refuse_suspects(backup.manifest)
 
 
@@ -125,3 +128,4 @@ def _write(work: Work) -> None:
         work.history(replace_runs=reconcile)
     if reconcile:
         work.list_kept()
+        follow.mark(work)

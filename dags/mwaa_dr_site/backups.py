@@ -30,15 +30,22 @@ def airflow_version(environ: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """What an export writes to, and what an import of this site reads from."""
+    """What an export writes to, and what an import of this site reads from.
+
+    Args:
+        folder: of the bucket that exports go to; empty for its top.
+    """
 
     config: AgentConfig
     environ: Mapping[str, str]
+    folder: str = ""
 
     @property
     def written(self) -> S3Storage:
         """Where this site's exports go."""
-        return S3Storage(self.config.export_bucket, region_name=self.config.export_region)
+        return S3Storage(
+            self.config.export_bucket, region_name=self.config.export_region, prefix=self.folder
+        )
 
     @property
     def read(self) -> S3Storage:

@@ -10,11 +10,11 @@ from contract.orders import Order, OrderKind, OrderStatus
 from contract.ownership import Ownership
 from contract.pulse import Pulse
 from contract.reruns import RerunRequest
-from mwaa_dr_metadata import control, database
+from mwaa_dr_metadata import control, database, fencing, hold
 from mwaa_dr_metadata.rerun_request import answer
 from mwaa_dr_site import inbox
 from mwaa_dr_site.backups import Backups
-from mwaa_dr_site.mailbox import Mailbox, now
+from mwaa_dr_site.mailbox import AWS_ERRORS, Mailbox, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,12 +37,11 @@ def beat(config: "AgentConfig", environ: "Mapping[str, str]") -> list[dict[str, 
     mailbox = Mailbox(config)
     engine = database.engine_from_env(environ)
     ownership = mailbox.ownership()
-    if not ownership.owned_by(config.site):
-        paused = control.sweep(engine)
-        if paused:
-            logger.warning(
-                "epoch %s belongs to %s: paused %s", ownership.epoch, ownership.owner, paused
-            )
+    if ownership.owned_by(config.site):
+        with database.transaction(engine) as session:
+            hold.release(session)
+    else:
+        _fence(mailbox, engine, ownership)
     counts = control.dag_counts(engine)
     mailbox.pulse(
         Pulse(
@@ -53,10 +52,26 @@ def beat(config: "AgentConfig", environ: "Mapping[str, str]") -> list[dict[str, 
             dags=counts.dags,
             active_dags=counts.active_dags,
             import_errors=counts.import_errors,
+            holds=control.held_snapshot_at(engine),
         )
     )
     control.trim_own_history(engine)
     return _work_through(config, environ, mailbox, engine, ownership)
+
+
+def _fence(mailbox: Mailbox, engine: "Engine", ownership: Ownership) -> None:
+    """Stop whatever stirs; a report that cannot be written is logged in full."""
+    hold.hold(engine)
+    report = fencing.fence(engine, ownership.since)
+    if report.is_empty:
+        return
+    logger.warning(
+        "epoch %s belongs to %s: stopped %s", ownership.epoch, ownership.owner, report.to_dict()
+    )
+    try:
+        mailbox.fenced(ownership.epoch, report.to_dict())
+    except AWS_ERRORS:
+        logger.exception("what was stopped could not be reported")
 
 
 def _work_through(
@@ -66,8 +81,9 @@ def _work_through(
     engine: "Engine",
     ownership: Ownership,
 ) -> list[dict[str, Any]]:
-    at_once: dict[OrderKind, Callable[[Order], dict[str, Any]]] = {
+    at_once: dict[OrderKind, Callable[[Order], dict[str, Any] | None]] = {
         OrderKind.PAUSE: lambda _order: {"paused": control.pause_all(engine)},
+        OrderKind.DRAIN: lambda order: _drained(engine, order),
         OrderKind.UNPAUSE: lambda order: _unpause(config, environ, engine, ownership, order),
         OrderKind.RERUN: lambda order: _rerun(config, engine, ownership, order),
     }
@@ -94,6 +110,8 @@ def _work_through(
             continue
         try:
             result = at_once[order.kind](order)
+            if result is None:
+                continue
         except Exception as error:
             logger.exception("order %s failed", order.order_id)
             mailbox.acknowledge(order, OrderStatus.FAILED, error=error)
@@ -121,6 +139,15 @@ def _unpause(
     unparked = backups.unpark(engine, order.payload)
     report = control.unpause(engine, backups.oracle(order.payload["backup"]))
     return {**asdict(report), "unparked": unparked}
+
+
+def _drained(engine: "Engine", order: Order) -> dict[str, Any] | None:
+    """What still runs, once nothing does or the time is up; None until then."""
+    waited = (datetime.now(UTC) - datetime.fromisoformat(order.issued_at)).total_seconds()
+    left = fencing.working_runs(engine)
+    if left and waited < float(order.payload["seconds"]):
+        return None
+    return {"waited_seconds": round(waited, 1), "left": left}
 
 
 def _rerun(

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+DIVERGENCE = "divergence"
+"""Purpose of an ordered export: what a site that lost the epoch did alone."""
+
+
 class NotOwnerError(Exception):
     """This site does not own the epoch: its database is not the one to back up."""
 
@@ -42,16 +46,25 @@ def run(
 ) -> dict[str, Any]:
     """Back up the metadata database; answer the order if there is one.
 
+    What a site that lost the epoch holds is exported only when it is ordered, apart from backups.
+
     Raises:
-        NotOwnerError: this site does not own the epoch.
+        NotOwnerError: this site does not own the epoch, or does when it must not.
         MetadataError: the backup could not be taken; no manifest was written.
     """
     mailbox = Mailbox(config)
     ownership = mailbox.ownership()
-    if not ownership.owned_by(config.site):
+    divergence = bool(ordered) and ordered["payload"].get("purpose") == DIVERGENCE
+    if ownership.owned_by(config.site) == divergence:
         raise NotOwnerError(f"epoch {ownership.epoch} belongs to {ownership.owner}")
     with _answering(mailbox, ordered) as heartbeat:
-        result = _export(config, environ, ownership, heartbeat.note if heartbeat else None)
+        result = _export(
+            config,
+            environ,
+            ownership,
+            heartbeat.note if heartbeat else None,
+            folder=keys.DIVERGENCE if divergence else "",
+        )
         if heartbeat:
             heartbeat.succeed(result)
         return result
@@ -71,9 +84,11 @@ def _export(
     environ: Mapping[str, str],
     ownership: "Ownership",
     progress: ProgressCallback | None,
+    *,
+    folder: str,
 ) -> dict[str, Any]:
     started = time.monotonic()
-    backups, engine = Backups(config, environ), engine_from_env(environ)
+    backups, engine = Backups(config, environ, folder), engine_from_env(environ)
     parent = backups.parent(ownership.epoch)
     manifest = export_backup(
         engine,
@@ -99,7 +114,7 @@ def _export(
     seconds = time.monotonic() - started
     _publish(config, seconds)
     return {
-        "backup": keys.manifest(config.site, ownership.epoch, manifest.backup_id),
+        "backup": folder + keys.manifest(config.site, ownership.epoch, manifest.backup_id),
         "backup_id": manifest.backup_id,
         **_summary(manifest),
         "seconds": round(seconds, 2),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from contract.orders import Ack, Order, OrderStatus
+from contract.orders import Ack, Order, OrderKind, OrderStatus
 
 STALE_AFTER = timedelta(seconds=60)
 """A running order whose answer has not moved for so long has lost its worker and starts again."""
@@ -40,7 +40,12 @@ def decide(order: Order, ack: Ack | None, epoch: int, at: datetime) -> OrderDeci
     """
     if ack is not None and ack.status is not OrderStatus.RUNNING:
         return OrderDecision(order, Action.LEAVE)
-    if ack is not None and at - datetime.fromisoformat(ack.updated_at) < STALE_AFTER:
+    looked_at_each_beat = order.kind is OrderKind.DRAIN
+    if (
+        ack is not None
+        and not looked_at_each_beat
+        and at - datetime.fromisoformat(ack.updated_at) < STALE_AFTER
+    ):
         return OrderDecision(order, Action.LEAVE)
     if order.epoch < epoch:
         return OrderDecision(

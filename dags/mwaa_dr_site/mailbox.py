@@ -5,6 +5,7 @@ where the monitor and the recovery look. Every call is bounded, so that a lost R
 agent seconds, not its run.
 """
 
+import json
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -111,6 +112,12 @@ class Mailbox:
 
     def pulse(self, pulse: Pulse) -> None:
         self._write(keys.pulse(self.config.site), pulse.to_json())
+
+    def fenced(self, epoch: int, report: dict[str, Any]) -> None:
+        """Keep what this site paused and ended, since another one owns `epoch`."""
+        body = {"site": self.config.site, "epoch": epoch, "at": now(), **report}
+        key = keys.fence(self.config.site, epoch, datetime.now(UTC))
+        self._write(key, json.dumps(body, sort_keys=True))
 
     def _write(self, key: str, text: str) -> None:
         self.remote.put_object(

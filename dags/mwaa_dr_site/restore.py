@@ -7,10 +7,13 @@ from typing import Any
 from contract.agent_config import AgentConfig
 from contract.orders import Order
 from contract.sites import InFlightRule
-from mwaa_dr_metadata import ImportOptions, Phase, engine_from_env, import_backup
+from mwaa_dr_metadata import ImportMode, ImportOptions, Phase, engine_from_env, import_backup
 from mwaa_dr_site.backups import Backups, airflow_version
 from mwaa_dr_site.mailbox import Mailbox
 from mwaa_dr_site.progress import Heartbeat
+
+PATIENCE_SECONDS = 600
+"""A sync that is under way ends soon, and what it wrote need not be written again."""
 
 
 def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +26,7 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
     mailbox = Mailbox(config)
     order = Order.from_json(json.dumps(ordered))
     backups = Backups(config, environ)
+    mode = ImportMode(order.payload.get("mode", ImportMode.RESTORE))
     with Heartbeat(mailbox, order) as heartbeat:
         report = import_backup(
             engine_from_env(environ),
@@ -31,11 +35,16 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
             backups.fernet,
             order.payload["backup"],
             ImportOptions(
+                mode=mode,
                 phase=Phase(order.payload["phase"]),
+                patience=PATIENCE_SECONDS,
                 in_flight=InFlightRule(order.payload.get("in_flight", InFlightRule.FAIL)),
                 expected_installation=config.name,
                 airflow_version=airflow_version(environ),
-                owner_check=lambda: mailbox.ownership().owned_by(config.site),
+                # Going back to an earlier state is the one import that an owner asks for.
+                owner_check=None
+                if mode is ImportMode.REPLACE
+                else lambda: mailbox.ownership().owned_by(config.site),
             ),
             progress=heartbeat.note,
         )

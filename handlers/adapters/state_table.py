@@ -134,6 +134,8 @@ class StateTable:
             state=SiteState(item["state"]),
             incident_id=item["incident_id"],
             updated_at=item["updated_at"],
+            standby=SiteState(item.get("standby", SiteState.STANDBY)),
+            since=item.get("since", ""),
         )
         return record, item
 

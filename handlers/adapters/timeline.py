@@ -9,16 +9,23 @@ from handlers.adapters.notices import Notices
 from handlers.adapters.state_table import StateTable
 
 TITLES: dict[Step, str] = {
-    Step.OPENED: "the owner is DOWN; an incident is opened",
-    Step.STARTED: "recovery started",
+    Step.OPENED: "an incident is opened",
+    Step.STARTED: "work on it started",
+    Step.APPROVAL_ASKED: "a person has to approve or reject",
+    Step.APPROVED: "approved",
+    Step.REJECTED: "rejected",
+    Step.ESCALATED: "nobody has dealt with it: escalated",
     Step.FENCED: "the old owner says that its DAGs are paused",
     Step.NOT_FENCED: "the old owner did not answer; it fences itself when it returns",
     Step.FINAL_EXPORT: "the old owner wrote a final backup",
     Step.NO_FINAL_EXPORT: "no final backup; the newest one is used",
     Step.BACKUP_REFUSED: "a backup was refused; an older one is tried",
-    Step.ENVIRONMENT_READY: "the environment in the DR Region is ready",
+    Step.ENVIRONMENT_READY: "the environment that takes over is ready",
+    Step.DIVERGENCE_EXPORTED: "what the target did alone is kept in an export of its own",
+    Step.RECONCILED: "the target's rows are reconciled with the owner's",
+    Step.RUNS_ENDED: "the old owner is back; what it had under way was ended",
     Step.RESTORED: "the metadata is restored",
-    Step.ACTIVE: "the DR site owns the epoch and runs the DAGs",
+    Step.ACTIVE: "the new owner runs the DAGs",
     Step.HISTORY_RESTORED: "the history is restored",
     Step.UNFENCED: "the old owner's DAGs were un-paused again",
 }

@@ -211,16 +211,11 @@ def our_tags(name: str, incident_id: str) -> dict[str, str]:
     return {TAG_INSTALLATION: name, TAG_SITE: Site.DR.value, TAG_INCIDENT: incident_id}
 
 
-def is_ours(tags: Mapping[str, str], *, name: str, incident_prefix: str) -> bool:
-    """Whether an existing environment was created by an attempt at the same epoch.
-
-    One of an older epoch holds state that ran once, so that it is no place to restore into.
-    """
-    return (
-        tags.get(TAG_INSTALLATION) == name
-        and tags.get(TAG_SITE) == Site.DR.value
-        and tags.get(TAG_INCIDENT, "").startswith(incident_prefix)
-    )
+def made_by(tags: Mapping[str, str], *, name: str) -> str:
+    """The incident of ours that created an environment; empty if none did."""
+    if tags.get(TAG_INSTALLATION) != name or tags.get(TAG_SITE) != Site.DR.value:
+        return ""
+    return tags.get(TAG_INCIDENT, "")
 
 
 def stable(environment: Mapping[str, Any]) -> dict[str, Any]:

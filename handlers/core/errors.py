@@ -25,6 +25,18 @@ class OwnershipChangedError(StepError):
     """Someone else moved the ownership record; this incident must not."""
 
 
+class IncidentOverError(StepError):
+    """The incident is closed, or made way for another one: nothing more is done for it."""
+
+
+class NotHandedOverError(StepError):
+    """What would be restored is not the owner's final backup: runs would be lost."""
+
+
+class NotApprovedError(StepError):
+    """A person refused, or nobody answered and the default is to stop."""
+
+
 class NoBackupError(StepError):
     """No backup can be restored."""
 

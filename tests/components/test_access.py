@@ -132,6 +132,8 @@ def test_the_primary_environment_writes_backups_into_the_dr_bucket_only_under_it
         f"{bucket}/backups/primary/*",
         f"{bucket}/control/pulse/primary.json",
         f"{bucket}/control/acks/primary/*.json",
+        f"{bucket}/control/fences/primary/*",
+        f"{bucket}/divergence/backups/primary/*",
     }
 
 

@@ -9,9 +9,8 @@ from program_run import ROOT, settings_of
 from components.settings import Settings, SettingsError, parse
 from components.settings.checks import EXPORT_SECONDS, REPLICATION_SECONDS
 from components.settings.section import by_alias
-from components.settings.tree import STRATEGIES
-from components.strategies import STRATEGIES as DEPLOYABLE
-from contract.sites import Site
+from components.strategies import STRATEGIES
+from contract.sites import Site, Strategy
 
 LEAST = {
     "name": "acme",
@@ -64,7 +63,7 @@ def test_the_project_file_declares_every_setting():
 
 
 def test_what_settings_allow_is_what_can_be_deployed():
-    assert set(STRATEGIES) == set(DEPLOYABLE)
+    assert set(Strategy) == set(STRATEGIES)
 
 
 def test_settings_are_frozen():
@@ -80,7 +79,7 @@ def test_settings_are_frozen():
         ("name", None, "mwaa-dr:name: is missing; give 2 to 20 lower-case letters"),
         ("account", 123456789012, "use the account's twelve digits, in quotes"),
         ("account", "1234", "mwaa-dr:account: '1234' is not allowed"),
-        ("strategy", "active-passive", "'active-passive' is not allowed; use backup-restore"),
+        ("strategy", "warm", "'warm' is not allowed; use backup-restore or active-passive"),
         ("drRegion", "oregon", "mwaa-dr:drRegion: 'oregon' is not allowed; use a Region like"),
         ("environment", None, "mwaa-dr:environment: is missing; give at least airflowVersion"),
         ("environment.airflowVersion", "latest", "use a version that MWAA can create"),
@@ -158,7 +157,7 @@ def test_every_problem_is_in_one_error():
     problems = refusal(
         {
             **LEAST,
-            "strategy": "active-passive",
+            "strategy": "warm",
             "witnessRegion": "us-east-1",
             "surprise": 1,
             "detection": {"readingSeconds": 7, "needed": 9},

@@ -190,12 +190,10 @@ def test_every_function_is_named_once_and_within_lambdas_limit() -> None:
 
 def test_a_state_machine_keeps_the_types_of_its_values() -> None:
     values = substitutions(handler_config())
-    rendered = render(
-        '{"a": "${reading-seconds}", "b": ["${automatic}"], "c": "x-${strategy}"}', values
-    )
-    assert rendered == {"a": 20, "b": [True], "c": "x-backup-restore"}
+    text = '{"a": "${reading-seconds}", "b": ["${automatic}"], "c": "x-${strategy}", "States": {}}'
+    assert render(text, values) == {"a": 20, "b": [True], "c": "x-backup-restore", "States": {}}
     with pytest.raises(KeyError, match="reading-secs"):
-        render('{"a": "${reading-secs}"}', values)
+        render('{"a": "${reading-secs}", "States": {}}', values)
 
 
 def test_the_owner_changes_only_with_the_epoch() -> None:

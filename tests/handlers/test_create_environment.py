@@ -181,7 +181,8 @@ def ready(installation: Installation) -> Installation:
 
 def event(installation: Installation) -> dict:
     backup = {"key": installation.backup(60), "id": "b", "airflow_version": "2.10.3"}
-    return {"incident_id": FIRST, "owner": "primary", "backup": backup}
+    way = {"mode": "restore", "phase": "resume"}
+    return {"incident_id": FIRST, "owner": "primary", "backup": backup, **way}
 
 
 def absent(stub) -> None:
@@ -219,13 +220,28 @@ def test_the_environment_is_created_from_what_was_captured(ready: Installation) 
 
 def test_an_environment_of_an_earlier_attempt_is_used_again(ready: Installation) -> None:
     present(ready.stub("mwaa", Site.DR, probe=False), "AVAILABLE", "failover-e0001-07")
-    assert create_environment(event(ready), ready.runtime)["adopted"]
+    made = create_environment(event(ready), ready.runtime)
+    assert made["adopted"]
+    assert (made["mode"], made["phase"]) == ("follow", "all"), "it may hold what changed since"
 
 
-@pytest.mark.parametrize("tag", ["someone", "failover-e0002-01"])
-def test_an_environment_that_is_not_ours_is_left_alone(ready: Installation, tag: str) -> None:
-    present(ready.stub("mwaa", Site.DR, probe=False), "AVAILABLE", tag)
+def test_an_attempt_that_is_repeated_restores_as_at_first(ready: Installation) -> None:
+    present(ready.stub("mwaa", Site.DR, probe=False), "AVAILABLE", FIRST)
+    made = create_environment(event(ready), ready.runtime)
+    assert (made["adopted"], made["mode"], made["phase"]) == (True, "restore", "resume")
+
+
+def test_an_environment_that_is_not_ours_is_left_alone(ready: Installation) -> None:
+    stub = ready.stub("mwaa", Site.DR, probe=False)
+    present(stub, "AVAILABLE", Tags={"owner": "someone"})
     with pytest.raises(EnvironmentExistsError, match="delete it if it is not needed"):
+        create_environment(event(ready), ready.runtime)
+
+
+def test_an_environment_of_another_airflow_is_left_alone(ready: Installation) -> None:
+    stub = ready.stub("mwaa", Site.DR, probe=False)
+    present(stub, "AVAILABLE", AirflowVersion="2.9.2")
+    with pytest.raises(EnvironmentExistsError, match=r"Airflow 2\.9\.2.*of 2\.10\.3; delete it"):
         create_environment(event(ready), ready.runtime)
 
 
@@ -278,7 +294,7 @@ def test_without_a_captured_configuration_it_says_so(installation: Installation)
 
 def status(installation: Installation, seconds: float = 0) -> dict:
     installation.clock.forward(seconds)
-    requested = {"requested_at": START.isoformat(), "within_seconds": 9000}
+    requested = {"site": "dr", "requested_at": START.isoformat(), "within_seconds": 9000}
     return environment_status(requested, installation.runtime)
 
 

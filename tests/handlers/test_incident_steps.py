@@ -13,7 +13,7 @@ from contract.lifecycle import SiteState
 from contract.machines import recovery_seconds
 from contract.ownership import INITIAL, Ownership
 from contract.sites import Site
-from contract.state import IncidentStatus, Step
+from contract.state import IncidentKind, IncidentStatus, Step
 from handlers.adapters.notices import Notices
 from handlers.close_incident import close_incident, reason_of
 from handlers.core import incidents, ownership
@@ -23,7 +23,7 @@ from handlers.promote import promote
 from handlers.record import record
 from tests.handlers.installation import CONFIG, START, Installation
 
-DOWN = {"owner": "primary", "epoch": 1, "reasons": ["pulse: bad"]}
+DOWN = {"kind": "failover", "owner": "primary", "epoch": 1, "reasons": ["pulse: bad"]}
 FIRST = "failover-e0001-01"
 
 
@@ -103,15 +103,33 @@ def test_an_incident_that_nobody_closed_is_abandoned(installation: Installation)
 LEASE = timedelta(hours=4)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["down", "fail", "wait"]), st.integers(0, 20000))))
-def test_there_is_never_more_than_one_open_incident(steps: list[tuple[str, int]]) -> None:
+STEPS = st.tuples(
+    st.sampled_from(["down", "fail", "wait"]),
+    st.integers(0, 20000),
+    st.sampled_from(IncidentKind),
+    st.booleans(),
+)
+
+
+@given(st.lists(STEPS))
+def test_there_is_never_more_than_one_open_incident(
+    steps: list[tuple[str, int, IncidentKind, bool]],
+) -> None:
     now, last, seen = START, None, []
-    for step, seconds in steps:
+    for step, seconds, kind, by_hand in steps:
         now += timedelta(seconds=seconds)
         if step == "down":
-            found = incidents.opening(last, owner=Site.PRIMARY, epoch=1, lease=LEASE, now=now)
+            found = incidents.opening(
+                last,
+                kind=kind,
+                owner=Site.PRIMARY,
+                epoch=1,
+                by_hand=by_hand,
+                lease=LEASE,
+                now=now,
+            )
             if found.is_new:
-                assert last is None or last.status is not IncidentStatus.OPEN or found.abandoned
+                assert last is None or not last.is_open or found.given_up
                 assert found.incident is not None
                 last = found.incident
                 seen.append(last.incident_id)
@@ -227,7 +245,9 @@ def test_begin_changes_a_record_by_one_epoch_or_not_at_all(current: Ownership) -
         return
     if moved != current:
         assert current.epoch == 1
-        assert moved == Ownership(Site.DR, 2, SiteState.PROMOTING, FIRST, "t")
+        assert moved == Ownership(
+            Site.DR, 2, SiteState.PROMOTING, FIRST, "t", SiteState.FENCE_PENDING, "t"
+        )
     else:
         assert current.owned_by(Site.DR)
 

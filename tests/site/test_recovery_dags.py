@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.agent_config import variable
-from contract.names import AGENT_DAG, EXPORT_DAG, IMPORT_DAG
+from contract.names import AGENT_DAG, EXPORT_DAG, IMPORT_DAG, SYNC_DAG
 from local.mwaa import install
 from local.paths import ROOT
 from tests.site.test_mailbox import CONFIG
@@ -71,6 +71,16 @@ def test_they_load_with_their_schedules(version: str, folder: Path, tmp_path: Pa
 
 
 @VERSIONS
+def test_a_standby_syncs_only_where_one_stands_by(
+    version: str, folder: Path, tmp_path: Path
+) -> None:
+    options = replace(CONFIG, sync_seconds=120).to_options()
+    found = load(version, folder, tmp_path / "home", options)
+    assert found["errors"] == {}
+    assert found["dags"][SYNC_DAG] == ["0:02:00", False, 1]
+
+
+@VERSIONS
 @pytest.mark.parametrize(("days", "tasks"), [(0, ["export"]), (90, ["export", "purge"])])
 def test_a_purge_is_part_of_the_export_only_where_it_was_asked_for(
     version: str, folder: Path, tmp_path: Path, days: int, tasks: list[str]
@@ -87,5 +97,5 @@ def test_without_their_options_the_import_error_says_which_are_missing(
     del options["mwaa_dr.seal_key"]
     found = load(version, folder, tmp_path / "home", options)
     assert found["dags"] == {}
-    assert len(found["errors"]) == 3
+    assert len(found["errors"]) == 4
     assert all("AIRFLOW__MWAA_DR__SEAL_KEY" in text for text in found["errors"].values())

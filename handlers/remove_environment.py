@@ -1,0 +1,66 @@
+"""Removes the environment that a drill made, and waits until it is gone."""
+
+from datetime import datetime
+from typing import Any
+
+from contract import state
+from contract.machines import REMOVAL_SECONDS
+from contract.metrics import TAG_INCIDENT
+from contract.state import IncidentStatus, Step
+from handlers.adapters import timeline
+from handlers.adapters.answers import AWS_ERRORS, is_missing
+from handlers.core import pacing
+from handlers.core.errors import EnvironmentOverdueError
+from handlers.runtime import Event, Runtime, entry, required
+
+DELETABLE = ("AVAILABLE", "UPDATE_FAILED", "CREATE_FAILED", "UNAVAILABLE")
+"""While an environment is on its way to one of these, MWAA refuses to delete it."""
+
+
+def remove_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
+    """Delete the DR environment if `incident_id` created it and still is the incident to work on.
+
+    A recovery that interrupted the drill takes its environment over, so that it stays then.
+
+    Args:
+        event: `since` is when the drill began.
+
+    Returns:
+        `done`, and how long to wait before asking again (`wait_seconds`).
+
+    Raises:
+        EnvironmentOverdueError: it is still there two hours after `since`.
+    """
+    incident_id, place = required(event, "incident_id"), runtime.config.dr
+    client = runtime.clients.mwaa(place.region)
+    try:
+        found = client.get_environment(Name=place.environment)["Environment"]
+    except AWS_ERRORS as error:
+        if not is_missing(error):
+            raise
+        return _done(runtime, incident_id, "it is gone")
+    if found.get("Tags", {}).get(TAG_INCIDENT) != incident_id:
+        return _done(runtime, incident_id, "the drill made none")
+    incident = runtime.state.get(state.incident(incident_id)) or {}
+    if incident.get("status") != IncidentStatus.OPEN:
+        return _done(runtime, incident_id, f"the drill is {incident.get('status')}")
+    waited = (runtime.now() - datetime.fromisoformat(required(event, "since"))).total_seconds()
+    status = str(found.get("Status"))
+    if waited > REMOVAL_SECONDS:
+        raise EnvironmentOverdueError(
+            f"environment {place.environment} in {place.region} is still {status} after "
+            f"{waited:.0f} s; delete it, or it costs money and the next drill uses it again"
+        )
+    if status in DELETABLE:
+        client.delete_environment(Name=place.environment)
+    return {"done": False, "wait_seconds": pacing.poll_seconds(waited)}
+
+
+handler = entry(remove_environment)
+
+
+def _done(runtime: Runtime, incident_id: str, why: str) -> dict[str, Any]:
+    timeline.add(
+        runtime.state, incident_id, Step.CLEANED_UP, runtime.at(), detail={"environment": why}
+    )
+    return {"done": True, "wait_seconds": 0}
