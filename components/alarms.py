@@ -12,9 +12,14 @@ from contract import metrics
 from contract.functions import FUNCTIONS
 from contract.machines import MACHINES
 from contract.objects import ObjectRole
+from contract.sites import Strategy
 from contract.verdict import METRIC_VALUE, Verdict
 
 MINUTE = 60
+HOUR = 3600
+DRILL_DAYS = 90
+"""A quarter. The AWS Well-Architected Framework (REL13-BP03) asks for regular tests and names no
+interval."""
 FIVE = 300
 """The period of the alarms that AWS recommends for MWAA (CloudWatch user guide)."""
 
@@ -188,10 +193,70 @@ def dr_rows(place: Place) -> list[Alarm]:
             needed=3,
             window=3,
         ),
+        Alarm(
+            subject="unprotected",
+            meaning="If the owner were lost now, the objectives would not be kept; `mwaa-dr status`"
+            " says what is missing.",
+            namespace=metrics.NAMESPACE,
+            metric=metrics.PROTECTED,
+            dimensions=_ours(place),
+            statistic="Minimum",
+            comparison=BELOW,
+            threshold=1,
+            missing=SILENCE_IS_BAD,
+            needed=10,
+            window=15,
+        ),
+        Alarm(
+            subject="drill-age",
+            meaning=f"No drill has succeeded for {DRILL_DAYS} days: what was never rehearsed "
+            "does not work on the day. Start one with `mwaa-dr drill`.",
+            namespace=metrics.NAMESPACE,
+            metric=metrics.DRILL_AGE_DAYS,
+            dimensions=_ours(place),
+            statistic="Maximum",
+            comparison=ABOVE,
+            threshold=DRILL_DAYS,
+            missing=SILENCE_IS_FINE,
+            period=HOUR,
+        ),
+        *(_standby(place) if place.settings.strategy is Strategy.ACTIVE_PASSIVE else ()),
         *_machines(place),
         *_functions(place),
         *_replication(place),
     ]
+
+
+def _standby(place: Place) -> Iterator[Alarm]:
+    rpo = place.settings.objectives.rpo_minutes * 60
+    yield Alarm(
+        subject="standby-age",
+        meaning=f"The standby holds a state older than {rpo:g} s: a failover would have to catch "
+        "up first. Look at the runs of the sync DAG there.",
+        namespace=metrics.NAMESPACE,
+        metric=metrics.STANDBY_AGE_SECONDS,
+        dimensions=_ours(place),
+        statistic="Maximum",
+        comparison=ABOVE,
+        threshold=rpo,
+        missing=SILENCE_IS_BAD,
+        needed=5,
+        window=5,
+    )
+    yield Alarm(
+        subject="standby-drift",
+        meaning="The standby's configuration or code differs from the owner's; `mwaa-dr status` "
+        "says in what.",
+        namespace=metrics.NAMESPACE,
+        metric=metrics.STANDBY_DRIFT,
+        dimensions=_ours(place),
+        statistic="Minimum",
+        comparison=AT_LEAST,
+        threshold=1,
+        missing=SILENCE_IS_FINE,
+        needed=10,
+        window=10,
+    )
 
 
 def _ours(place: Place) -> dict[str, str]:

@@ -53,6 +53,13 @@ class Place:
         return self.names.arn("sns", self.region, self.names.topic(self.site))
 
     @property
+    def escalation_arn(self) -> str:
+        """Of the topic for those who are told later; empty where there are none."""
+        if not self.settings.escalation.notifications:
+            return ""
+        return self.names.arn("sns", self.region, self.names.escalation_topic)
+
+    @property
     def keep(self) -> bool:
         """Whether data, and the keys that open it, are protected from deletion."""
         return not self.settings.backup.allow_deletion

@@ -153,7 +153,10 @@ def _metrics(dr: Place, keys: DrKeys) -> Granted:
 def _notify(dr: Place, keys: DrKeys) -> Granted:
     return Granted(
         (
-            Statement(("sns:Publish",), (dr.topic_arn,)),
+            Statement(
+                ("sns:Publish",),
+                (dr.topic_arn, *((dr.escalation_arn,) if dr.escalation_arn else ())),
+            ),
             Statement(
                 ("events:PutEvents",),
                 (dr.names.arn("events", dr.region, "event-bus/default"),),

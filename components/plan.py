@@ -94,10 +94,14 @@ def handler_config(settings: Settings) -> HandlerConfig:
             drain_seconds=round(recovery.drain_minutes * 60),
             approval_seconds=round((recovery.approval_minutes or 0) * 60),
             proceed_unanswered=recovery.proceed_unanswered,
+            escalation_seconds=round(settings.escalation.after_minutes * 60)
+            if dr.escalation_arn
+            else 0,
         ),
         target=NO_TARGET,
         rto_minutes=settings.objectives.rto_minutes,
         rpo_minutes=settings.objectives.rpo_minutes,
+        escalation_arn=dr.escalation_arn,
     )
 
 

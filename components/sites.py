@@ -57,8 +57,18 @@ def _dr(place: Place) -> Outputs:
     key = DataKey("data", KeyArgs(place=place), kept)
     seal = SealKey("seal", KeyArgs(place=place), kept)
     dags, backups = _buckets(place, key)
+    if place.escalation_arn:
+        AlertTopic(
+            "escalation",
+            TopicArgs(
+                place=place,
+                topic=place.names.escalation_topic,
+                key_arn=key.arn,
+                notifications=place.settings.escalation.notifications,
+            ),
+        )
     table = StateTable("state", TableArgs(place=place, key_arn=key.arn), kept)
-    topic = AlertTopic("alerts", TopicArgs(place=place, key_arn=key.arn))
+    topic = _alerts(place, key)
     network = EnvironmentNetwork("network", NetworkArgs(place=place))
     # A recovery may need it when IAM's control plane is out of reach.
     role = ExecutionRole(
@@ -119,7 +129,7 @@ def _primary(place: Place) -> Outputs:
     key = DataKey("data", KeyArgs(place=place), kept)
     seal = SealReplica("seal", ReplicaArgs(place=place, source_arn=dr_seal), kept)
     dags, backups = _buckets(place, key)
-    topic = AlertTopic("alerts", TopicArgs(place=place, key_arn=key.arn))
+    topic = _alerts(place, key)
     network = EnvironmentNetwork("network", NetworkArgs(place=place))
     role = ExecutionRole(
         "execution", ExecutionArgs(place=place, data_keys=(key.arn, dr_key), seal_key=seal.arn)
@@ -155,6 +165,18 @@ def _primary(place: Place) -> Outputs:
         "environmentArn": environment.arn,
         "webserverUrl": environment.webserver_url,
     }
+
+
+def _alerts(place: Place, key: DataKey) -> AlertTopic:
+    return AlertTopic(
+        "alerts",
+        TopicArgs(
+            place=place,
+            topic=place.names.topic(place.site),
+            key_arn=key.arn,
+            notifications=place.settings.notifications,
+        ),
+    )
 
 
 def _dr_code(place: Place, dags: SafeBucket) -> DagCode | None:

@@ -1,5 +1,6 @@
 """Who is told: a site's topic and its subscriptions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -7,19 +8,22 @@ import pulumi_aws as aws
 
 from components.base import Component, Place
 from components.iam import Statement, document
+from components.settings.tree import Notification
 from contract.objects import ObjectRole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TopicArgs:
-    """Where the topic belongs and which key encrypts it."""
+    """Where the topic belongs, which key encrypts it, and who listens."""
 
     place: Place
+    topic: str
     key_arn: pulumi.Input[str]
+    notifications: Sequence[Notification]
 
 
 class AlertTopic(Component):
-    """Alarms and incidents of a site go here; every notification setting subscribes."""
+    """Alarms and incidents of a site go here."""
 
     arn: pulumi.Output[str]
 
@@ -31,7 +35,7 @@ class AlertTopic(Component):
         topic = aws.sns.Topic(
             f"{name}-topic",
             region=place.region,
-            name=place.names.topic(place.site),
+            name=args.topic,
             kms_master_key_id=args.key_arn,
             tags=place.tags(ObjectRole.ALERTS),
             opts=self.child(),
@@ -40,10 +44,10 @@ class AlertTopic(Component):
             f"{name}-policy",
             region=place.region,
             arn=topic.arn,
-            policy=document(_statements(place)),
+            policy=document(_statements(place, args.topic)),
             opts=self.child(),
         )
-        for index, one in enumerate(place.settings.notifications):
+        for index, one in enumerate(args.notifications):
             aws.sns.TopicSubscription(
                 f"{name}-subscription-{index}",
                 region=place.region,
@@ -56,9 +60,9 @@ class AlertTopic(Component):
         self.register_outputs({"arn": self.arn})
 
 
-def _statements(place: Place) -> list[Statement]:
+def _statements(place: Place, name: str) -> list[Statement]:
     account = place.settings.account
-    topic = (place.topic_arn,)
+    topic = (place.names.arn("sns", place.region, name),)
     root = f"arn:{place.names.partition}:iam::{account}:root"
     return [
         Statement(("sns:Publish",), topic, principals={"AWS": root}),

@@ -30,7 +30,7 @@ class Grant(StrEnum):
     METRICS = "metrics"
     """cloudwatch:PutMetricData in our namespace, in the DR and the primary Region."""
     NOTIFY = "notify"
-    """sns:Publish on the DR topic with its key, events:PutEvents on the default bus in DR."""
+    """sns:Publish on the DR topics with their key, events:PutEvents on the default bus in DR."""
     REMOVE_ENVIRONMENT = "remove-environment"
     """airflow:GetEnvironment and DeleteEnvironment on the DR environment."""
     CREATE_ENVIRONMENT = "create-environment"
@@ -75,6 +75,16 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             *(Grant.STATE, Grant.METRICS, Grant.NOTIFY),
         ),
         "Reads every signal, keeps the reading, gives the verdict and publishes it",
+    ),
+    FunctionSpec(
+        "oversee",
+        30,
+        256,
+        (
+            *(Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
+            *(Grant.STATE, Grant.METRICS, Grant.NOTIFY),
+        ),
+        "Notes when the old owner is fenced, says how protected the owner is, escalates",
     ),
     FunctionSpec(
         "capture",

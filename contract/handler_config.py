@@ -62,6 +62,7 @@ class Recovery:
         drain_seconds: how long a fenced owner that works may let running tasks end.
         approval_seconds: how long a recovery waits for a person; 0 if it does not.
         proceed_unanswered: whether it goes on when nobody answered in that time.
+        escalation_seconds: after which a second circle is told of an incident; 0 for never.
     """
 
     automatic: bool
@@ -72,6 +73,7 @@ class Recovery:
     drain_seconds: int = 600
     approval_seconds: int = 0
     proceed_unanswered: bool = False
+    escalation_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class HandlerConfig:
     target: Target
     rto_minutes: float
     rpo_minutes: float
+    escalation_arn: str = ""
 
     @property
     def names(self) -> Names:

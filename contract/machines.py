@@ -67,7 +67,6 @@ def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
         "drain-seconds": config.recovery.drain_seconds,
         "drain-within-seconds": config.recovery.drain_seconds + config.recovery.order_seconds,
         "recovery-seconds": recovery_seconds(config),
-        "in-flight": config.recovery.in_flight.value,
     }
 
 

@@ -51,6 +51,10 @@ class Names:
     def topic(self, site: Site) -> str:
         return f"{self.name}-{site}-alerts"
 
+    @property
+    def escalation_topic(self) -> str:
+        return f"{self.name}-dr-escalation"
+
     def role(self, site: Site, purpose: str) -> str:
         """IAM is global: the site keeps the two stacks' roles apart."""
         return f"{self.name}-{site}-{purpose}"

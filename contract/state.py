@@ -4,6 +4,7 @@ ownership          the ownership record: attributes as in `contract.ownership.Ow
 readings           the last readings and what they mean: `Readings` below
 open-incident      the newest incident: incident_id, epoch, attempt, owner, status, opened_at,
                    lease_until (after it an incident nobody closed counts as abandoned), closed_at
+last-drill         the last drill that succeeded: incident_id, closed_at
 incident#<id>      one incident: incident_id, kind, epoch, attempt, owner, target, opened_at,
                    outage_at, reasons, status, closed_at, reason, figures, input (of its execution),
                    decision (of a person: {approved, by, at}) and `timeline`: a map of
@@ -23,6 +24,7 @@ READINGS = "readings"
 that the owner ran), version, and `readings`: a list, oldest first, of
 {at, owner, epoch, verdict, reasons, signals: [{signal, state, evidence}]}."""
 OPEN_INCIDENT = "open-incident"
+LAST_DRILL = "last-drill"
 
 
 class IncidentKind(StrEnum):

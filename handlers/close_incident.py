@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from contract import events, state
-from contract.state import IncidentStatus, Step
+from contract.state import IncidentKind, IncidentStatus, Step
 from handlers.adapters import timeline
 from handlers.core.errors import RequestError, StateConflictError
 from handlers.core.incidents import figures
@@ -48,6 +48,7 @@ def close_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
         }
         _close(runtime, incident_id, changes)
         incident |= changes
+        _remember_drill(runtime, incident)
     detail = {
         "incident_id": incident_id,
         "status": incident["status"],
@@ -98,6 +99,15 @@ def _figures(incident: dict[str, Any], backup: dict[str, Any]) -> dict[str, floa
         unpaused_at=unpaused.get("at", ""),
         snapshot_at=backup.get("snapshot_at", ""),
     )
+
+
+def _remember_drill(runtime: Runtime, incident: dict[str, Any]) -> None:
+    """When a drill last succeeded is what its alarm goes by."""
+    kind = state.kind_of(incident["incident_id"])
+    if kind is IncidentKind.DRILL and incident["status"] == IncidentStatus.SUCCEEDED:
+        item = {key: incident[key] for key in ("incident_id", "closed_at")}
+        last = runtime.state.get(state.LAST_DRILL)
+        runtime.state.put(state.LAST_DRILL, item, expected=last)
 
 
 def _close(runtime: Runtime, incident_id: str, changes: dict[str, Any]) -> None:

@@ -38,7 +38,8 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
             f"{record.owner}"
         )
     kind, by, wanted = _kind(event), event.get("by", ""), event.get("wanted", "")
-    way = course(kind, record, runtime.config.strategy, wanted)
+    config = runtime.config
+    way = course(kind, record, config.strategy, wanted, config.recovery.in_flight)
     found = _claim(runtime, kind, by, owner=owner, epoch=epoch)
     if found.given_up is not None:
         _give_up(runtime, found.given_up)
@@ -51,7 +52,7 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
         "kind": kind.value,
         "epoch": epoch,
         "wanted": wanted,
-        "approval": not by and runtime.config.recovery.approval_seconds > 0,
+        "approval": not by and config.recovery.approval_seconds > 0,
         **way.to_input(),
     }
     detail = {

@@ -51,6 +51,7 @@ class Runtime:
             sns=self.clients.sns(region),
             events=self.clients.events(region),
             topic_arn=self.config.topic_arn,
+            escalation_arn=self.config.escalation_arn,
             installation=self.config.name,
         )
 

@@ -234,13 +234,19 @@ def _cidr(key: str, cidr: str) -> Iterator[str]:
 
 
 def _notifications(s: Settings) -> Iterator[str]:
-    for index, one in enumerate(s.notifications):
+    everybody = [
+        *((f"notifications.{index}", one) for index, one in enumerate(s.notifications)),
+        *(
+            (f"escalation.notifications.{index}", one)
+            for index, one in enumerate(s.escalation.notifications)
+        ),
+    ]
+    for key, one in everybody:
         start = ENDPOINT_START.get(one.protocol, "")
         if not one.endpoint.startswith(start) or ("email" in one.protocol) != ("@" in one.endpoint):
             wanted = f"one that starts with {start}" if start else "a mail address"
             yield (
-                f"notifications.{index}.endpoint: {one.endpoint!r} is not allowed with "
-                f"{one.protocol}; use {wanted}"
+                f"{key}.endpoint: {one.endpoint!r} is not allowed with {one.protocol}; use {wanted}"
             )
 
 
@@ -265,6 +271,6 @@ CHECKS = (
     Check(("environment.airflowVersion", "environment.webserverAccessMode"), _access),
     Check(("environment", "code"), _files),
     Check(("network",), _network),
-    Check(("notifications",), _notifications),
+    Check(("notifications", "escalation.notifications"), _notifications),
     Check(("tags",), _tags),
 )

@@ -162,6 +162,15 @@ class Notification(Section):
     endpoint: str = Field(description="the address that goes with the protocol")
 
 
+class Escalation(Section):
+    """Who is told when nobody has brought an incident to an end in time."""
+
+    after_minutes: float = Field(default=30, ge=1, le=1440, description="1 to 1440 minutes")
+    notifications: tuple[Notification, ...] = Field(
+        default=(), description="a list of protocol and endpoint"
+    )
+
+
 class Settings(Section):
     """Everything that can be set; both stacks hold the same values."""
 
@@ -206,6 +215,7 @@ class Settings(Section):
     notifications: tuple[Notification, ...] = Field(
         default=(), description="a list of protocol and endpoint"
     )
+    escalation: Escalation = Field(default=Escalation(), description="escalation settings")
     tags: dict[str, str] = Field(default_factory=dict, max_length=40, description="up to 40 tags")
 
     @property

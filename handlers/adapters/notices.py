@@ -21,20 +21,32 @@ SUBJECT_LENGTH = 100
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """The DR Region's topic and default event bus."""
+    """The DR Region's topics and default event bus.
+
+    Args:
+        escalation_arn: of those who are told later; empty if there are none.
+    """
 
     sns: "SNSClient"
     events: "EventBridgeClient"
     topic_arn: str
+    escalation_arn: str
     installation: str
 
     def tell(self, subject: str, detail: Mapping[str, Any]) -> bool:
         """Send a message to the topic; return whether that worked."""
+        return self._send(self.topic_arn, subject, detail)
+
+    def escalate(self, subject: str, detail: Mapping[str, Any]) -> bool:
+        """Send a message to those who are told later; return whether that worked."""
+        return bool(self.escalation_arn) and self._send(self.escalation_arn, subject, detail)
+
+    def _send(self, topic: str, subject: str, detail: Mapping[str, Any]) -> bool:
         line = f"[mwaa-dr {self.installation}] {subject}"
         ascii_line = "".join(c if " " <= c <= "~" else "?" for c in line)
         try:
             self.sns.publish(
-                TopicArn=self.topic_arn,
+                TopicArn=topic,
                 Subject=ascii_line[:SUBJECT_LENGTH],
                 Message=f"{subject}\n\n{json.dumps(detail, indent=1, sort_keys=True, default=str)}",
             )

@@ -40,6 +40,13 @@ class Bucket:
             raise
         return Found(answer["Body"].read(), answer["ETag"])
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix, in order."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        return [item.get("Key", "") for page in pages for item in page.get("Contents", [])]
+
     def create(self, key: str, text: str) -> bool:
         """Write an object unless one is there; return whether it was written."""
         try:

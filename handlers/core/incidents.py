@@ -8,7 +8,7 @@ from typing import Any
 from contract import state
 from contract.lifecycle import SiteState
 from contract.ownership import Ownership
-from contract.sites import Site, Strategy
+from contract.sites import InFlightRule, Site, Strategy
 from contract.state import IncidentKind, IncidentStatus
 from handlers.core.errors import RequestError
 
@@ -127,6 +127,10 @@ def opening(
     return Opening(incident, True, "new", given_up)
 
 
+HANDED_OVER = state.PLANNED - {IncidentKind.RESTORE}
+"""The target gets exactly what the owner had when its tasks had ended: nothing is repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """What the recovery machine is told beside the incident's id: which way it goes.
@@ -136,6 +140,7 @@ class Course:
         create: an environment is made for it.
         reconcile: the target has rows of its own that are to be kept first.
         mode, phase: of the import, as the engine names them.
+        in_flight: what becomes of unfinished tasks. What is handed over whole simply goes on.
     """
 
     owner: Site
@@ -145,15 +150,19 @@ class Course:
     reconcile: bool
     mode: str
     phase: str
+    in_flight: str
 
     def to_input(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def course(kind: IncidentKind, record: Ownership, strategy: Strategy, wanted: str) -> Course:
+def course(
+    kind: IncidentKind, record: Ownership, strategy: Strategy, wanted: str, rule: InFlightRule
+) -> Course:
     """Which way an incident of `kind` goes from the ownership `record`.
 
     Args:
+        rule: for unfinished tasks, where the owner cannot hand them over.
         wanted: the id of the backup that a person wants; "" for the newest.
 
     Raises:
@@ -181,6 +190,7 @@ def course(kind: IncidentKind, record: Ownership, strategy: Strategy, wanted: st
         reconcile=not (create or stands_by or kind is IncidentKind.RESTORE),
         mode=mode,
         phase=phase,
+        in_flight=(InFlightRule.KEEP if kind in HANDED_OVER else rule).value,
     )
 
 

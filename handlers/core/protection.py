@@ -1,0 +1,130 @@
+"""Whether a loss of the owner, now, could be recovered from within the objectives."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contract.agent_config import SECTION
+from contract.lifecycle import SiteState
+from contract.ownership import Ownership
+from contract.pulse import Pulse
+from contract.sites import Site, Strategy
+
+SAME = (
+    "AirflowVersion",
+    "EnvironmentClass",
+    "MaxWebservers",
+    "MaxWorkers",
+    "MinWebservers",
+    "MinWorkers",
+    "PluginsS3Path",
+    "RequirementsS3Path",
+    "Schedulers",
+)
+"""What two environments of one installation must have in common, as GetEnvironment names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What was found.
+
+    Args:
+        gaps: why a recovery would not keep the objectives; empty if nothing stands against it.
+        standby_age: seconds since the snapshot that the standby holds; None where none stands by.
+        drift: properties in which the standby differs from the owner.
+    """
+
+    gaps: tuple[str, ...]
+    standby_age: float | None
+    drift: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.gaps
+
+
+def is_fenced(record: Ownership, pulse: Pulse | None) -> bool:
+    """Whether the site without the epoch has said so itself, with every DAG paused."""
+    return (
+        pulse is not None
+        and pulse.site is record.owner.other
+        and pulse.epoch == record.epoch
+        and pulse.active_dags == 0
+    )
+
+
+def assess(
+    record: Ownership,
+    *,
+    strategy: Strategy,
+    backup_age: float | None,
+    rpo_seconds: float,
+    pulse: Pulse | None,
+    pulse_seconds: float,
+    drift: Iterable[str],
+    now: datetime,
+) -> Protection:
+    """What stands against a recovery from the owner's loss.
+
+    Args:
+        backup_age: seconds since the owner's newest complete backup in the DR Region.
+        pulse: the other site's newest pulse; None if it never sent one.
+        pulse_seconds: a pulse older than this is stale.
+    """
+    gaps: list[str] = []
+    if record.owned_by(Site.DR):
+        gaps.append("the DR site owns the epoch: nothing watches over it from another Region")
+    if backup_age is None:
+        gaps.append("the owner has no complete backup")
+    elif backup_age > rpo_seconds:
+        gaps.append(f"the newest backup is {backup_age:.0f} s old, {rpo_seconds:g} s allowed")
+    if strategy is not Strategy.ACTIVE_PASSIVE:
+        return Protection(tuple(gaps), None, ())
+    if record.standby is not SiteState.STANDBY:
+        gaps.append(f"{record.owner.other} is {record.standby} and follows nobody")
+    age = _age(pulse.holds, now) if pulse is not None else None
+    silent = (_age(pulse.at, now) if pulse is not None else None) or 0
+    if pulse is None or silent > pulse_seconds:
+        gaps.append(f"the agent of {record.owner.other} is silent")
+    elif age is None:
+        gaps.append(f"{record.owner.other} holds no backup yet")
+    elif age > rpo_seconds:
+        gaps.append(f"{record.owner.other} holds a state of {age:.0f} s ago")
+    found = tuple(drift)
+    gaps += [f"{record.owner.other} differs: {one}" for one in found]
+    return Protection(tuple(gaps), age, found)
+
+
+def drift(
+    owner: Mapping[str, Any], standby: Mapping[str, Any], *, meant: Collection[str]
+) -> list[str]:
+    """How two environments differ, as GetEnvironment tells of them.
+
+    Args:
+        meant: Airflow options that differ on purpose.
+    """
+    mine, other = ({key: one.get(key) for key in SAME} for one in (owner, standby))
+    for values, one in ((mine, owner), (other, standby)):
+        options = one.get("AirflowConfigurationOptions") or {}
+        values |= {
+            f"option {key}": value
+            for key, value in options.items()
+            if key not in meant and not key.startswith(f"{SECTION}.")
+        }
+    return [
+        f"{key} is {other.get(key)!r}, not {mine.get(key)!r}"
+        for key in sorted({*mine, *other})
+        if mine.get(key) != other.get(key)
+    ]
+
+
+def code_drift(owner: Pulse | None, standby: Pulse | None) -> list[str]:
+    """How the code that two sites run differs, as far as their pulses tell."""
+    if owner is None or standby is None or owner.dags == standby.dags:
+        return []
+    return [f"{standby.dags} DAGs, not {owner.dags}"]
+
+
+def _age(at: str, now: datetime) -> float | None:
+    return (now - datetime.fromisoformat(at)).total_seconds() if at else None

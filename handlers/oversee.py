@@ -1,0 +1,190 @@
+"""Looks after what is not the owner: the other site, the open incident, the last drill."""
+
+import json
+import logging
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from contract import keys, metrics, state
+from contract.lifecycle import SiteState
+from contract.ownership import Ownership
+from contract.pulse import Pulse
+from contract.sites import Site, Strategy
+from contract.state import IncidentKind, IncidentStatus, Step
+from handlers.adapters import backups, mirror, timeline
+from handlers.adapters.answers import outcome_of
+from handlers.adapters.objects import Bucket
+from handlers.core import ownership, protection
+from handlers.core.captured import Captured
+from handlers.core.errors import NoConfigurationError, StateConflictError
+from handlers.core.signals import Answer
+from handlers.runtime import Event, Runtime, entry
+
+logger = logging.getLogger(__name__)
+
+
+def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
+    """Once a minute: note that the old owner is fenced, say how protected the owner is, escalate.
+
+    Returns:
+        `standby`, what the other site is doing, and `gaps` in the protection.
+    """
+    del event
+    record, _ = runtime.state.ownership()
+    bucket = runtime.backups()
+    pulses = {site: _pulse(bucket, site) for site in Site}
+    other = pulses[record.owner.other]
+    record = _fenced(runtime, record, other)
+    _tell_of_fences(runtime, bucket, record)
+    found = _protection(runtime, bucket, record, pulses)
+    _publish(runtime, found)
+    _escalate(runtime)
+    return {"standby": record.standby.value, "gaps": list(found.gaps)}
+
+
+handler = entry(oversee)
+
+
+def _pulse(bucket: Bucket, site: Site) -> Pulse | None:
+    found = bucket.read(keys.pulse(site))
+    try:
+        return None if found is None else Pulse.from_json(found.body)
+    except ValueError as error:
+        logger.warning("the pulse of %s is not readable: %s", site, error)
+        return None
+
+
+def _fenced(runtime: Runtime, record: Ownership, other: Pulse | None) -> Ownership:
+    """Write down that the old owner is fenced, once it says so itself."""
+    if record.standby is not SiteState.FENCE_PENDING or not protection.is_fenced(record, other):
+        return record
+    current, stored = runtime.state.ownership()
+    moved = ownership.standby_becomes(current, SiteState.FENCED, at=runtime.at())
+    try:
+        runtime.state.put(state.OWNERSHIP, asdict(moved), expected=stored)
+    except StateConflictError:
+        return record  # the next minute sees what became of it
+    mirror.write(runtime.backups(), moved)
+    return moved
+
+
+def _tell_of_fences(runtime: Runtime, bucket: Bucket, record: Ownership) -> None:
+    """Put what the old owner had to end into the incident that it lost the epoch by."""
+    if not record.incident_id:
+        return
+    for key in bucket.keys(keys.fences(record.owner.other, record.epoch)):
+        found = bucket.read(key)
+        report = {} if found is None else json.loads(found.body)
+        timeline.announce(
+            runtime.state,
+            runtime.notices,
+            record.incident_id,
+            Step.RUNS_ENDED,
+            report.get("at", runtime.at()),
+            key=key.rpartition("/")[2].removesuffix(".json"),
+            detail={
+                "report": key,
+                "paused": len(report.get("paused", [])),
+                "ended": len(report.get("ended", [])),
+                "started": [f"{run['dag_id']}/{run['run_id']}" for run in report["started"][:50]],
+            },
+        )
+
+
+def _protection(
+    runtime: Runtime, bucket: Bucket, record: Ownership, pulses: dict[Site, Pulse | None]
+) -> protection.Protection:
+    config, now = runtime.config, runtime.now()
+    recent = now - timedelta(seconds=2 * config.detection.backup_seconds)
+    newest = backups.newest_complete_at(bucket, record.owner, recent=recent)
+    owner, standby = pulses[record.owner], pulses[record.owner.other]
+    drift: list[str] = []
+    if config.strategy is Strategy.ACTIVE_PASSIVE:
+        drift = [*_drift(runtime, bucket, record), *protection.code_drift(owner, standby)]
+    return protection.assess(
+        record,
+        strategy=config.strategy,
+        backup_age=None if newest is None else (now - newest).total_seconds(),
+        rpo_seconds=config.rpo_minutes * 60,
+        pulse=standby,
+        pulse_seconds=config.detection.pulse_seconds,
+        drift=drift,
+        now=now,
+    )
+
+
+def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:
+    """How the standby differs from the owner as it was captured: the owner's Region may be lost."""
+    place = runtime.config.place(record.owner.other)
+    client = runtime.clients.mwaa(place.region, probe=True)
+    there = outcome_of(lambda: client.get_environment(Name=place.environment)["Environment"])
+    if there.answer is Answer.NOT_FOUND:
+        return ["it does not exist"]
+    kept = bucket.read(keys.captured_environment(record.owner))
+    if there.answer is not Answer.OK or kept is None:
+        return []
+    try:
+        owner = Captured.from_json(kept.body).environment
+    except NoConfigurationError as error:
+        logger.warning("%s", error)
+        return []
+    return protection.drift(owner, there.value, meant=runtime.config.target.options)
+
+
+def _publish(runtime: Runtime, found: protection.Protection) -> None:
+    values: dict[str, float | None] = {
+        metrics.PROTECTED: float(found.is_whole),
+        metrics.STANDBY_AGE_SECONDS: found.standby_age,
+        metrics.STANDBY_DRIFT: float(len(found.drift)),
+        metrics.DRILL_AGE_DAYS: _drill_age_days(runtime),
+    }
+    data: list[Any] = [
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": metrics.INSTALLATION, "Value": runtime.config.name}],
+            "Timestamp": runtime.now(),
+            "Value": value,
+        }
+        for name, value in values.items()
+        if value is not None
+    ]
+    client = runtime.clients.cloudwatch(runtime.config.dr.region)
+    client.put_metric_data(Namespace=metrics.NAMESPACE, MetricData=data)
+
+
+def _drill_age_days(runtime: Runtime) -> float | None:
+    last = runtime.state.get(state.LAST_DRILL)
+    if last is None:
+        return None
+    return (runtime.now() - datetime.fromisoformat(last["closed_at"])).total_seconds() / 86_400
+
+
+def _escalate(runtime: Runtime) -> None:
+    """Tell the second circle, once, of an incident that nobody has brought to an end in time."""
+    after = runtime.config.recovery.escalation_seconds
+    newest = runtime.state.get(state.OPEN_INCIDENT)
+    if not after or newest is None:
+        return
+    unsolved = (IncidentStatus.OPEN, IncidentStatus.ATTENTION, IncidentStatus.FAILED)
+    if newest["status"] not in unsolved or state.kind_of(newest["incident_id"]) is (
+        IncidentKind.DRILL
+    ):
+        return
+    waited = (runtime.now() - datetime.fromisoformat(newest["opened_at"])).total_seconds()
+    if waited < after:
+        return
+    detail = {"status": newest["status"], "minutes": round(waited / 60)}
+    new = timeline.announce(
+        runtime.state,
+        runtime.notices,
+        newest["incident_id"],
+        Step.ESCALATED,
+        runtime.at(),
+        detail=detail,
+    )
+    if new:
+        runtime.notices.escalate(
+            f"{newest['incident_id']} is {newest['status']} after {detail['minutes']} minutes",
+            detail,
+        )
