@@ -103,9 +103,8 @@ def measure(snapshot: Snapshot, plan: Plan, writer: ObjectWriter, parent: Parent
         if table.rule.merge is Merge.LEDGER:
             lost = sorted(drift.shrunk | drift.gone)
             lines += [b"%b\t%b\t%d" % (UNIT, table.name.encode(), unit) for unit in lost]
-            units = state.unit_conditions(table, drift.shrunk)
-            some = [" OR ".join(f"({c})" for c in (newer, *units))]
-            changes.conditions[table.name] = some if drift.touched else []
+            some = " OR ".join(f"({one})" for one in state.carried(table, drift, newer))
+            changes.conditions[table.name] = [some] if some else []
         else:
             changed |= drift.touched
     # The newest first: ids are nearly in the order of time.
@@ -144,10 +143,9 @@ def _count(session: Session, table: PlannedTable, runs: Mapping[int, object]) ->
     """Units with business rows; other runs' rows change with every beat of the agent."""
     if table.rule.merge is Merge.RUN:
         return dict.fromkeys(runs, 1)
-    found = state.count(session, table)
     if table.rule.merge is Merge.LEDGER:
-        return found
-    return {run: rows for run, rows in found.items() if run in runs}
+        return state.hours(session, table)[0]
+    return {run: rows for run, rows in state.count(session, table).items() if run in runs}
 
 
 def _compare(
@@ -155,19 +153,20 @@ def _compare(
 ) -> tuple[Counts, Drift]:
     """The units now, and how they differ.
 
-    Most units neither gain nor lose a row. Those with new rows are counted; if the sum then is the
+    Most runs neither gain nor lose a row. Those with new rows are counted; if the sum then is the
     table's number of rows, nothing went from the others, and the long way is not needed.
     """
+    if table.rule.merge is Merge.LEDGER:
+        now, new = state.hours(session, table, newer)
+        return now, state.drift(was, now, new)
     new = state.count(session, table, newer)
     if table.rule.merge is Merge.RUN:
         now = dict.fromkeys(runs, 1)
-    elif table.rule.merge is Merge.LEDGER:
-        now = {unit: was.get(unit, 0) + new.get(unit, 0) for unit in was.keys() | new.keys()}
-    else:
-        new = {run: rows for run, rows in new.items() if run in runs}
-        now = {run: rows for run, rows in was.items() if run in runs and run not in new}
-        now |= state.recount(session, table, new) if new else {}
-    if table.rule.merge is not Merge.RUN and sum(now.values()) != state.total(session, table):
+        return now, state.drift(was, now, new)
+    new = {run: rows for run, rows in new.items() if run in runs}
+    now = {run: rows for run, rows in was.items() if run in runs and run not in new}
+    now |= state.recount(session, table, new) if new else {}
+    if sum(now.values()) != state.total(session, table):
         now = _count(session, table, runs)
     return now, state.drift(was, now, new)
 

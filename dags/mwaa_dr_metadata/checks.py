@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
 
-from mwaa_dr_metadata.merge import as_text, digest, near, same_key, updated
+from mwaa_dr_metadata.merge import as_text, digest, near, rows_of_mine, same_key, updated
 from mwaa_dr_metadata.model import TableCheck
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import RESUME, guards
@@ -53,7 +53,7 @@ def check(session: Session, staged: Staged, part: str) -> TableCheck:
     if rule.merge is Merge.RUN:
         final += f" JOIN {MINE} m USING (dag_id, run_id)"
     if rule.merge in (Merge.RUN, Merge.OF_RUN):
-        source = _rows_of_mine(staged)
+        source = rows_of_mine(staged)
     else:
         source = f"{table} t WHERE EXISTS (SELECT FROM {final} WHERE {same_key(staged)})"
     expected, wanted = session.row(_summary(staged, "f", columns, final))
@@ -67,13 +67,6 @@ def check(session: Session, staged: Staged, part: str) -> TableCheck:
         skipped=staged.rows - expected,
         extra=_extra(session, staged),
     )
-
-
-def _rows_of_mine(staged: Staged) -> str:
-    table = quote(staged.table.name)
-    if staged.table.rule.merge is Merge.RUN:
-        return f"{table} t JOIN {MINE} m ON m.id = t.id"
-    return f"{table} t {staged.table.to_run('t', MINE, 'm')}"
 
 
 def _ledger_counts(session: Session, staged: Staged) -> tuple[int, int]:

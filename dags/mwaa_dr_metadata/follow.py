@@ -7,7 +7,7 @@ from mwaa_dr_metadata import notes
 from mwaa_dr_metadata.backups import Backup, chain_since, open_chain
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.deletions import Deletions, read_deletions, refuse_suspects
-from mwaa_dr_metadata.merge import Mode, digest
+from mwaa_dr_metadata.merge import Mode, delete_surplus
 from mwaa_dr_metadata.parent import run_keys
 from mwaa_dr_metadata.parts import KEYS, stage_keys
 from mwaa_dr_metadata.rules import Merge
@@ -102,16 +102,7 @@ def _prune_ledgers(work: Work, session: Session, delta: Backup, deletions: Delet
         staged = stage(session, delta, items.get(name), table, None, allow_unencrypted=False)
         hours = " OR ".join(f"({one})" for one in unit_conditions(table, units))
         where = " AND ".join([f"({hours})", *guards(table.rule)])
-        present, kept = (digest(staged, alias, staged.targets) for alias in ("t", "f"))
-        session.execute(
-            f"""
-            WITH t AS (SELECT t.ctid AS at, {present} AS d FROM {quote(name)} t WHERE {where}),
-            n AS (SELECT at, d, row_number() OVER (PARTITION BY d) AS nth FROM t),
-            f AS (SELECT {kept} AS d, count(*) AS c FROM ({staged.final()}) f GROUP BY 1)
-            DELETE FROM {quote(name)} WHERE ctid IN (
-                SELECT n.at FROM n LEFT JOIN f ON f.d = n.d WHERE n.nth > coalesce(f.c, 0))
-            """
-        )
+        delete_surplus(session, staged, f"{quote(name)} t WHERE {where}")
 
 
 def mark(work: Work) -> None:

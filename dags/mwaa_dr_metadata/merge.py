@@ -22,7 +22,8 @@ class Mode:
 
     Args:
         replace: a run that exists is replaced with all that hangs on it; otherwise left alone.
-        follow: what the source lost is lost here too.
+        follow: what the source lost is lost here too, and a run that exists is not replaced: only
+            its rows that differ are.
         queues: rows that wait for a run are those of the backup, no others.
         verify: read back the contents of what was written; otherwise the rows are counted.
     """
@@ -135,6 +136,10 @@ def _keyed(session: Session, staged: Staged, mode: Mode) -> int:
         )
     missing = f"NOT EXISTS (SELECT FROM {table} t WHERE {same_key(staged)})"
     written += session.execute(_insert(staged, f"SELECT * FROM {KEYED} f WHERE {missing}"))
+    if mode.follow and rule.queue:
+        run = quote(rule.queue.column)
+        lost = f"NOT EXISTS (SELECT FROM {KEYED} f WHERE {same_key(staged)})"
+        session.execute(f"DELETE FROM {table} t USING {MINE} m WHERE t.{run} = m.id AND {lost}")
     if mode.queues and rule.queue:
         run = quote(rule.queue.column)
         same = f"SELECT FROM {KEYED} f WHERE f.{run} IS NULL AND {same_key(staged)}"
@@ -160,19 +165,42 @@ def _delete_others(session: Session, staged: Staged) -> None:
 def _ledger(session: Session, staged: Staged, _mode: Mode) -> int:
     table = quote(staged.table.name)
     candidates = near(session, staged)
-    if not session.rows(f"SELECT 1 FROM {table} t WHERE {candidates} LIMIT 1"):
+    # Not by a LIMIT: it makes the planner gamble, and lose where the table has no statistics yet.
+    if not session.value(f"SELECT count(*) FROM {table} t WHERE {candidates}"):
         return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
-    new = digest(staged, "f", staged.targets)
-    present = digest(staged, "t", staged.targets)
+    return _insert_missing(session, staged, f"{table} t WHERE {candidates}")
+
+
+def _insert_missing(session: Session, staged: Staged, present: str) -> int:
+    """Insert what is staged more often than it is present; equal rows are told by their number.
+
+    Args:
+        present: `FROM` clause of the target's rows `t` that may be equal to staged ones.
+    """
     return session.execute(
         f"""
-        WITH f AS (SELECT f.*, {new} AS d FROM ({staged.final(f"s.{ORDER}")}) f),
+        WITH f AS (SELECT f.*, {digest(staged, "f", staged.targets)} AS d
+                   FROM ({staged.final(f"s.{ORDER}")}) f),
         n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
-        t AS (SELECT {present} AS d, count(*) AS c FROM {quote(staged.table.name)} t
-              WHERE {candidates} GROUP BY 1)
+        t AS (SELECT {digest(staged, "t", staged.targets)} AS d, count(*) AS c
+              FROM {present} GROUP BY 1)
         INSERT INTO {quote(staged.table.name)} ({listed(staged.targets)})
         SELECT {listed(staged.targets, lambda name: f"n.{quote(name)}")}
         FROM n LEFT JOIN t ON t.d = n.d WHERE n.nth > coalesce(t.c, 0) ORDER BY n.{ORDER}
+        """
+    )
+
+
+def delete_surplus(session: Session, staged: Staged, present: str) -> int:
+    """Delete what is present more often than it is staged; see `_insert_missing`."""
+    return session.execute(
+        f"""
+        WITH t AS (SELECT t.ctid AS at, {digest(staged, "t", staged.targets)} AS d FROM {present}),
+        n AS (SELECT at, d, row_number() OVER (PARTITION BY d) AS nth FROM t),
+        f AS (SELECT {digest(staged, "f", staged.targets)} AS d, count(*) AS c
+              FROM ({staged.final()}) f GROUP BY 1)
+        DELETE FROM {quote(staged.table.name)} WHERE ctid = ANY (ARRAY(
+            SELECT n.at FROM n LEFT JOIN f ON f.d = n.d WHERE n.nth > coalesce(f.c, 0)))
         """
     )
 
@@ -190,6 +218,8 @@ def near(session: Session, staged: Staged) -> str:
 
 
 def _run(session: Session, staged: Staged, mode: Mode) -> int:
+    if mode.follow:
+        return _followed_run(session, staged)
     if mode.replace:
         # What hangs on a run goes with it by ON DELETE CASCADE.
         session.execute(f"DELETE FROM dag_run t USING {staged.name} f WHERE {same_key(staged)}")
@@ -203,8 +233,45 @@ def _run(session: Session, staged: Staged, mode: Mode) -> int:
     return written
 
 
-def _of_run(session: Session, staged: Staged, _mode: Mode) -> int:
-    return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
+def _followed_run(session: Session, staged: Staged) -> int:
+    """Most of what hangs on a run is as it was, and stays; nothing but us writes to a standby."""
+    name, rule = quote(staged.table.name), staged.table.rule
+    apart = {c for unique in staged.table.table.unique for c in unique} - {*rule.key, "id"}
+    differs = " OR ".join(f"t.{quote(c)} IS DISTINCT FROM f.{quote(c)}" for c in sorted(apart))
+    final = staged.final(f"s.{ORDER}")
+    # Another run of the same name, which could meet a third one if it were updated.
+    if differs:
+        again = f"{same_key(staged)} AND ({differs})"
+        session.execute(f"DELETE FROM {name} t USING ({final}) f WHERE {again}")
+    columns = updated(staged)
+    values = ", ".join(f"{quote(column)} = f.{quote(column)}" for column in columns)
+    session.execute(
+        f"UPDATE {name} t SET {values} FROM ({final}) f WHERE {same_key(staged)} "
+        f"AND {as_text(staged, 't', columns)} <> {as_text(staged, 'f', columns)}"
+    )
+    session.execute(f"{_insert(staged, final)} ON CONFLICT DO NOTHING")
+    written = session.execute(
+        f"INSERT INTO {MINE} SELECT t.id, t.dag_id, t.run_id FROM {name} t "
+        f"JOIN {staged.name} f ON {same_key(staged)}"
+    )
+    session.execute(f"ANALYZE {MINE}")
+    return written
+
+
+def _of_run(session: Session, staged: Staged, mode: Mode) -> int:
+    if not mode.follow:
+        return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
+    delete_surplus(session, staged, rows_of_mine(staged))
+    _insert_missing(session, staged, rows_of_mine(staged))
+    return session.value(f"SELECT count(*) FROM {rows_of_mine(staged)}")
+
+
+def rows_of_mine(staged: Staged) -> str:
+    """`FROM` clause of the target's rows `t` of the runs that this transaction may write."""
+    table = quote(staged.table.name)
+    if staged.table.rule.merge is Merge.RUN:
+        return f"{table} t JOIN {MINE} m ON m.id = t.id"
+    return f"{table} t {staged.table.to_run('t', MINE, 'm')}"
 
 
 def _template(session: Session, staged: Staged, _mode: Mode) -> int:

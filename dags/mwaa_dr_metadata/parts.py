@@ -76,9 +76,10 @@ class PartWriter:
         runs = sum(i.rows for i in items if self._is_run(i))
         for table in self.plan.ordered({*by_table, *self._emptied(by_table, part)}):
             item = by_table.get(table.name)
-            if table.rule.merge is Merge.OF_RUN and item and not has_mine(session):
+            if table.rule.merge is Merge.OF_RUN and not has_mine(session):
                 # Every run of the part was there already, so all that hangs on them was too.
-                checks.append(TableCheck(table.name, part, 0, 0, matched=True, skipped=item.rows))
+                rows = item.rows if item else 0
+                checks.append(TableCheck(table.name, part, 0, 0, matched=True, skipped=rows))
                 continue
             if item and self._goes_straight_in(session, table, item, runs):
                 checks.append(self._copy(session, part, item, table))
@@ -87,21 +88,30 @@ class PartWriter:
         return checks
 
     def _emptied(self, by_table: Mapping[str, BackupObject], part: str) -> list[str]:
-        """Tables of the resume set without rows in the backup that are to be looked at all the
-        same: rows of the target have to go, or the report asks for them."""
-        if part != RESUME:
-            return []
-        stored = {item.table for item in self.backup.objects(*ROWS)}
-        return [
+        """Tables without rows in the backup that are to be looked at all the same: rows of the
+        target have to go, or the report asks for them."""
+        lost = [
             name
             for name, table in self.plan.tables.items()
-            if name not in by_table
-            and (
-                name in REPORTED
-                or (table.rule.merge is Merge.MIRROR and name not in stored)
-                or (self.mode.queues and table.rule.queue)
-                or (self.mode.follow and table.rule.follows and name not in stored)
-            )
+            if self.mode.follow and "dag_run" in by_table and name not in by_table
+            if table.rule.merge is Merge.OF_RUN or table.rule.queue
+        ]
+        if part != RESUME:
+            return lost
+        stored = {item.table for item in self.backup.objects(*ROWS)}
+        return [
+            *lost,
+            *(
+                name
+                for name, table in self.plan.tables.items()
+                if name not in by_table
+                and (
+                    name in REPORTED
+                    or (table.rule.merge is Merge.MIRROR and name not in stored)
+                    or (self.mode.queues and table.rule.queue)
+                    or (self.mode.follow and table.rule.follows and name not in stored)
+                )
+            ),
         ]
 
     def _goes_straight_in(
@@ -121,7 +131,7 @@ class PartWriter:
             return False
         if table.rule.merge is Merge.LEDGER:
             return table.name in self.untouched and not self.out_of_date.units.get(table.name)
-        if table.rule.merge is not Merge.OF_RUN or self.mode.verify:
+        if table.rule.merge is not Merge.OF_RUN or self.mode.verify or self.mode.follow:
             return False
         return session.value(f"SELECT count(*) FROM {MINE}") == runs
 

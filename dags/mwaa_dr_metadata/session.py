@@ -4,16 +4,16 @@ Rows travel in the binary form of COPY, which costs the server a third less than
 double binary values; rows with ciphertext travel as text, because they are rewritten on the way.
 """
 
-import fcntl
-import os
+import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 COPY_CHUNK = 1 << 20
-PIPE_BYTES = 1 << 20
-"""Capacity of a pipe where the kernel allows it: fewer switches between the two ends."""
+CHUNKS_AHEAD = 2
+"""Chunks that a COPY may be ahead of what becomes of them: a bound on memory."""
 
 SETTINGS = (
     # Both sides must write and read values in one form, whatever the role or the server prefers.
@@ -106,7 +106,7 @@ class Session:
 
     def copy_out(self, query: str, sink: Writer, *, binary: bool = False) -> int:
         """Stream a query's rows; return how many there were."""
-        with _piped(sink) as file:
+        with _beside(sink) as file:
             self._cursor.copy_expert(f"COPY ({query}) TO STDOUT{_format(binary)}", file)
         return self._cursor.rowcount
 
@@ -124,45 +124,64 @@ def _format(binary: bool) -> str:
     return " (FORMAT binary)" if binary else ""
 
 
+class _Handover(io.RawIOBase):
+    """Where a buffer of rows goes: to the thread that works on them."""
+
+    def __init__(self, sink: Writer) -> None:
+        self._sink = sink
+        self._room = threading.Semaphore(CHUNKS_AHEAD)
+        self._chunks: SimpleQueue[bytes] = SimpleQueue()
+        self.failed: BaseException | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - a buffer of any kind
+        self._room.acquire()
+        if self.failed is not None:
+            raise self.failed
+        self._chunks.put(bytes(data))
+        return len(data)
+
+    def end(self) -> None:
+        self._chunks.put(b"")
+
+    def work(self) -> None:
+        while data := self._chunks.get():
+            try:
+                if self.failed is None:
+                    self._sink.write(data)
+            except BaseException as error:
+                self.failed = error
+            finally:
+                self._room.release()
+
+
 @contextmanager
-def _piped(sink: Writer) -> Iterator[Any]:
+def _beside(sink: Writer) -> Iterator[Any]:
     """A file whose contents reach `sink` in large chunks, written there by another thread.
 
-    The driver writes each row by itself. Into a pipe that costs no Python per row, and the sink's
+    The driver writes each row by itself. Into a buffer that costs no Python per row, and the sink's
     work (compressing, encrypting, sending) goes on beside the database's.
     """
-    reader, writer = os.pipe()
-    with suppress(OSError, AttributeError):
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # pyright: ignore[reportAttributeAccessIssue]
-    failed: list[BaseException] = []
-
-    def drain() -> None:
-        with open(reader, "rb", buffering=0) as source:  # noqa: PTH123 - a descriptor
-            try:
-                buffer = bytearray(COPY_CHUNK)
-                view, filled = memoryview(buffer), 0
-                while size := source.readinto(view[filled:]):
-                    filled += size
-                    if filled == COPY_CHUNK:
-                        sink.write(bytes(buffer))
-                        filled = 0
-                sink.write(bytes(view[:filled]))
-            except BaseException as error:
-                # Closing the pipe makes the driver's next write fail: nothing waits for ever.
-                failed.append(error)
-
-    thread = threading.Thread(target=drain, name="copy-out")
+    handover = _Handover(sink)
+    thread = threading.Thread(target=handover.work, name="copy-out")
     thread.start()
+    file = io.BufferedWriter(handover, COPY_CHUNK)
     try:
-        with open(writer, "wb", buffering=PIPE_BYTES) as file:  # noqa: PTH123 - a descriptor
-            yield file
+        yield file
+        file.flush()
     except Exception as error:
-        thread.join()
-        raise (failed[0] if failed else error) from error
+        if handover.failed in {None, error}:
+            raise
+        raise handover.failed from error
     finally:
+        handover.end()
         thread.join()
-    if failed:
-        raise failed[0]
+        with suppress(Exception):  # what is left in the buffer after a failure
+            file.close()
+    if handover.failed is not None:
+        raise handover.failed
 
 
 def quote(name: str) -> str:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from mwaa_dr_metadata.plan import Plan, PlannedTable
 from mwaa_dr_metadata.rules import Merge
-from mwaa_dr_metadata.selection import guards, int_array, ours, to_run
+from mwaa_dr_metadata.selection import guards, int_array, not_ours, ours, to_run
 from mwaa_dr_metadata.session import Session, quote
 
 UNIT_SECONDS = 3600
 ODD_UNIT = -1
 """Rows of a ledger whose time is NULL or infinite."""
+MOST_UNITS = 200
+"""More than these are not looked up one by one."""
 DATE_BIN = 140_000
 """PostgreSQL 14 bins a time with integer arithmetic; truncating it goes through the time zone."""
 
@@ -71,18 +73,23 @@ def tracked(plan: Plan) -> list[PlannedTable]:
     return [table for table in plan.tables.values() if table.rule.merge in kinds]
 
 
+def hours(session: Session, table: PlannedTable, newer: str = "FALSE") -> tuple[Counts, Counts]:
+    """Rows of each hour of a ledger, and those for which `newer` holds: one pass for both."""
+    rows = session.rows(
+        "SELECT CASE WHEN isfinite(u) THEN extract(epoch FROM u)::bigint "
+        f"ELSE {ODD_UNIT} END, sum(n)::bigint, sum(new)::bigint FROM ("
+        f"SELECT {_hour(session, table)} AS u, count(*) AS n, "
+        f"count(*) FILTER (WHERE {newer}) AS new FROM {quote(table.name)} t "
+        f"WHERE {' AND '.join([*guards(table.rule), 'TRUE'])} GROUP BY 1) x GROUP BY 1"
+    )
+    return {unit: n for unit, n, _ in rows}, {unit: new for unit, _, new in rows if new}
+
+
 def count(session: Session, table: PlannedTable, where: str = "TRUE") -> Counts:
-    """Rows of each unit; only of rows `t` for which `where` holds."""
+    """Rows of each run; only of rows `t` for which `where` holds."""
     name = quote(table.name)
     if table.rule.merge is Merge.RUN:
         query = f"SELECT t.id, 1 FROM {name} t WHERE {where}"
-    elif table.rule.merge is Merge.LEDGER:
-        query = (
-            "SELECT CASE WHEN isfinite(u) THEN extract(epoch FROM u)::bigint "
-            f"ELSE {ODD_UNIT} END, sum(n)::bigint FROM (SELECT {_hour(session, table)} AS u, "
-            f"count(*) AS n FROM {name} t WHERE {' AND '.join([where, *guards(table.rule)])} "
-            "GROUP BY 1) x GROUP BY 1"
-        )
     elif table.has("dag_run_id"):
         query = f"SELECT t.dag_run_id, count(*) FROM {name} t WHERE {where} GROUP BY 1"
     elif table.has("dag_id", "run_id"):
@@ -115,14 +122,10 @@ def recount(session: Session, table: PlannedTable, units: Iterable[int]) -> Coun
 
 
 def total(session: Session, table: PlannedTable) -> int:
-    """Rows of all units together.
-
-    Of tables that hang on runs all rows are counted, which needs nothing but an index, and those of
-    recovery DAGs apart.
-    """
+    """Rows of all runs together, for which an index is enough where it has the DAG's id."""
     name = quote(table.name)
-    if table.rule.merge is Merge.LEDGER:
-        where = " AND ".join([*guards(table.rule), "TRUE"])
+    if table.has("dag_id"):
+        where = " AND ".join(not_ours(["dag_id"]))
         return session.value(f"SELECT count(*) FROM {name} t WHERE {where}")
     rows = session.value(f"SELECT count(*) FROM {name}")
     return rows - session.value(
@@ -135,6 +138,15 @@ def _hour(session: Session, table: PlannedTable) -> str:
     if session.server_version >= DATE_BIN:
         return f"date_bin('{UNIT_SECONDS} seconds', {time}, '1970-01-01 00:00:00+00')"
     return f"date_trunc('hour', {time})"
+
+
+def carried(table: PlannedTable, drifted: Drift, newer: str) -> list[str]:
+    """Conditions, one of which holds for each row of a ledger that an incremental carries: new
+    ones, and all that is left in hours that lost rows. An index finds the hours that they name."""
+    grown = drifted.touched - drifted.shrunk - drifted.gone
+    new = [f"{unit} AND {newer}" for unit in unit_conditions(table, grown)]
+    left = unit_conditions(table, drifted.shrunk)
+    return [*([newer] if len(new) > MOST_UNITS else new), *left]
 
 
 def unit_conditions(table: PlannedTable, units: Iterable[int]) -> list[str]:

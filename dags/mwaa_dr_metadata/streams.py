@@ -41,6 +41,8 @@ except ImportError:
 MAGIC = b"MWDR\x01\x00\x00\x00"
 SALT_BYTES = 16
 FRAME = 1 << 20
+GATHERED = 1 << 18
+"""Smaller writes are compressed together."""
 TAG_BYTES = 16
 LENGTH = struct.Struct(">I")
 ZSTD_LEVEL = 1
@@ -109,11 +111,11 @@ class EncryptingWriter:
         return self._sha256.hexdigest()
 
     def write(self, data: bytes) -> int:
-        if not self._raw and len(data) >= FRAME:
+        if not self._raw and len(data) >= GATHERED:
             self._pack(data)  # as it comes from a COPY: not copied once more
             return len(data)
         self._raw += data
-        if len(self._raw) >= FRAME:
+        if len(self._raw) >= GATHERED:
             self._pack(bytes(self._raw))
             self._raw.clear()
         return len(data)
