@@ -178,8 +178,8 @@ BARS: tuple[Bar, ...] = (
         1.2,
         at_least=False,
         inputs=(
-            *(_at("export/ours", LARGE), _at("export/ours")),
-            *(_at("bulk/ours", LARGE), _at("bulk/ours")),
+            *(_at("sizes_export/ours", LARGE), _at("sizes_export/ours")),
+            *(_at("sizes_bulk/ours", LARGE), _at("sizes_bulk/ours")),
         ),
         value=_growth,
     ),

@@ -2,7 +2,8 @@
 
     python -m bench.metadata --only export --only resume_seconds_1m --sizes 10000,100000
 
-Parts that are not measured again keep what an earlier run measured. With `--on FILE` it works on a
+Groups that are not measured again keep what an earlier run measured; both sides of a ratio are
+always measured in one run. With `--on FILE` it works on a
 cluster that `bench.dataset --json FILE` keeps; without, on one of its own.
 """
 

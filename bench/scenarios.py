@@ -158,7 +158,7 @@ def _when_equal(stage: Stage, target: str, wanted: dict[str, tuple[object, ...]]
 def incremental(stage: Stage) -> None:
     """After each round of changes an incremental, applied to a standby that follows."""
     name = f"incremental_export/ours/{FULL}"
-    if f"export/peer/{FULL}" not in stage.raw:
+    if not stage.measured(f"export/peer/{FULL}"):
         done = stage.peer("export", stage.peer_source(), stage.server.source_key)
         stage.record(f"export/peer/{FULL}", done.seconds)
     stage.attempt(name, functools.partial(_follow, stage, name))
@@ -198,17 +198,14 @@ def _follow(stage: Stage, name: str) -> None:
 
 
 def sizes(stage: Stage, wanted: tuple[int, ...]) -> None:
-    """Memory at every size, and time per row."""
+    """Memory at every size, and time per row; all of it anew, to be compared within one run."""
     for size in wanted:
-        if size != FULL or not stage.raw.get(f"export/ours/{size}"):
-            done = stage.export(size)
-            stage.record(f"export/ours/{size}", done.seconds)
-            stage.record(f"rss/export/{size}", done.peak_mib)
-        if size != FULL or not stage.raw.get(f"bulk/ours/{size}"):
-            stage.attempt(f"bulk/ours/{size}", functools.partial(_bulk, stage, size))
-        if size <= FULL:
-            merge = functools.partial(_import, stage, size, f"import/ours/{size}", mode="restore")
-            stage.attempt(f"import/ours/{size}", merge)
+        done = stage.export(size)
+        stage.record(f"sizes_export/ours/{size}", done.seconds)
+        stage.record(f"rss/export/{size}", done.peak_mib)
+        for mode in ("bulk", "restore") if size <= FULL else ("bulk",):
+            name = f"sizes_{mode}/ours/{size}"
+            stage.attempt(name, functools.partial(_import, stage, size, name, mode=mode))
         stage.drop("target")
         if size > FULL:
             stage.forget(size)

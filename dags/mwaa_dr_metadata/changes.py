@@ -91,7 +91,7 @@ def measure(snapshot: Snapshot, plan: Plan, writer: ObjectWriter, parent: Parent
         keep = table.rule.merge is Merge.LEDGER or table.name == "task_instance"
         return table, now if keep else {}, drift
 
-    tables = sorted(state.tracked(plan), key=lambda table: table.name != "task_instance")
+    tables = state.largest_first(snapshot.lead, state.tracked(plan))
     for table, now, drift in snapshot.each(tables, one):
         if table.name == "task_instance":
             changes.tasks = now

@@ -5,13 +5,14 @@
 from contract.manifest import Manifest, ObjectSet
 from mwaa_dr_metadata import notes
 from mwaa_dr_metadata.backups import Backup, chain_since, open_chain
+from mwaa_dr_metadata.bulk import HEAVY
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.deletions import Deletions, read_deletions, refuse_suspects
 from mwaa_dr_metadata.merge import Mode, delete_surplus
 from mwaa_dr_metadata.parent import run_keys
 from mwaa_dr_metadata.parts import KEYS, stage_keys
 from mwaa_dr_metadata.rules import Merge
-from mwaa_dr_metadata.selection import guards
+from mwaa_dr_metadata.selection import SHARED, guards
 from mwaa_dr_metadata.session import Session, literal, quote
 from mwaa_dr_metadata.staging import stage
 from mwaa_dr_metadata.state import unit_conditions
@@ -63,6 +64,10 @@ def rewrite(work: Work) -> None:
         _mark(session, work.backup.manifest)
 
     work.resume(follow=True, also=others)
+    with transaction(work.engine) as session:
+        # The next increments look their rows up, which goes wrong without statistics.
+        heavy = [quote(name) for name, one in work.plan.tables.items() if one.rule.merge in HEAVY]
+        session.execute(f"ANALYZE {', '.join(heavy)}")
 
 
 def _empty_ledgers(work: Work, session: Session) -> None:
@@ -78,8 +83,11 @@ def _empty_ledgers(work: Work, session: Session) -> None:
 def _delta(work: Work, delta: Backup) -> None:
     """One backup's changes: changed runs, then the resume set with all that went."""
     deletions = read_deletions(delta)
-    for step in work.changes(delta):
-        work.write_step(step, Mode(replace=True, follow=True))
+    steps, mode = work.changes(delta), Mode(replace=True, follow=True)
+    for step in steps:
+        if step.group == SHARED:
+            work.write_step(step, mode)
+    work.write_together([step for step in steps if step.group != SHARED], mode)
 
     def gone(session: Session) -> None:
         stage_keys(session, deletions.gone)

@@ -15,6 +15,9 @@ from mwaa_dr_metadata.staging import MINE, ORDER, PREFIX, Staged
 KEYED = f"{PREFIX}_keyed"
 """The rows of one table by a key that no index guards, as they are to be."""
 
+WORTH_ASKING = 50_000
+"""Staged rows of a ledger from which it pays to ask first whether any of them may be there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -166,7 +169,8 @@ def _ledger(session: Session, staged: Staged, _mode: Mode) -> int:
     table = quote(staged.table.name)
     candidates = near(session, staged)
     # Not by a LIMIT: it makes the planner gamble, and lose where the table has no statistics yet.
-    if not session.value(f"SELECT count(*) FROM {table} t WHERE {candidates}"):
+    few = staged.rows < WORTH_ASKING
+    if not few and not session.value(f"SELECT count(*) FROM {table} t WHERE {candidates}"):
         return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
     return _insert_missing(session, staged, f"{table} t WHERE {candidates}")
 
@@ -261,8 +265,27 @@ def _followed_run(session: Session, staged: Staged) -> int:
 def _of_run(session: Session, staged: Staged, mode: Mode) -> int:
     if not mode.follow:
         return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
-    delete_surplus(session, staged, rows_of_mine(staged))
-    _insert_missing(session, staged, rows_of_mine(staged))
+    # Both in one pass, because hashing takes longer than all else. What is to be inserted depends
+    # on what was deleted, so a key is free before it is used again.
+    session.execute(
+        f"""
+        WITH f AS (SELECT f.*, {digest(staged, "f", staged.targets)} AS d
+                   FROM ({staged.final(f"s.{ORDER}")}) f),
+        n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
+        x AS (SELECT t.ctid AS at, {digest(staged, "t", staged.targets)} AS d
+              FROM {rows_of_mine(staged)}),
+        t AS (SELECT x.*, row_number() OVER (PARTITION BY d) AS nth FROM x),
+        gone AS (DELETE FROM {quote(staged.table.name)} WHERE ctid = ANY (ARRAY(
+                     SELECT t.at FROM t LEFT JOIN n ON n.d = t.d AND n.nth = t.nth
+                     WHERE n.d IS NULL)) RETURNING 1)
+        INSERT INTO {quote(staged.table.name)} ({listed(staged.targets)})
+        SELECT {listed(staged.targets, lambda name: f"n.{quote(name)}")}
+        FROM n LEFT JOIN t ON t.d = n.d AND t.nth = n.nth
+        WHERE t.d IS NULL AND (SELECT count(*) FROM gone) >= 0 ORDER BY n.{ORDER}
+        """
+    )
+    if mode.verify:
+        return staged.rows  # it is all read back
     return session.value(f"SELECT count(*) FROM {rows_of_mine(staged)}")
 
 

@@ -73,6 +73,12 @@ def tracked(plan: Plan) -> list[PlannedTable]:
     return [table for table in plan.tables.values() if table.rule.merge in kinds]
 
 
+def largest_first(session: Session, tables: Iterable[PlannedTable]) -> list[PlannedTable]:
+    """So that no session ends much later than the others."""
+    pages = dict(session.rows("SELECT relname, relpages FROM pg_class WHERE relkind IN ('r', 'p')"))
+    return sorted(tables, key=lambda table: -pages[table.name])
+
+
 def hours(session: Session, table: PlannedTable, newer: str = "FALSE") -> tuple[Counts, Counts]:
     """Rows of each hour of a ledger, and those for which `newer` holds: one pass for both."""
     rows = session.rows(
@@ -122,9 +128,9 @@ def recount(session: Session, table: PlannedTable, units: Iterable[int]) -> Coun
 
 
 def total(session: Session, table: PlannedTable) -> int:
-    """Rows of all runs together, for which an index is enough where it has the DAG's id."""
+    """Rows of all runs together, for which an index with the DAG's or the run's id is enough."""
     name = quote(table.name)
-    if table.has("dag_id"):
+    if table.has("dag_id") and not table.has("dag_run_id"):
         where = " AND ".join(not_ours(["dag_id"]))
         return session.value(f"SELECT count(*) FROM {name} t WHERE {where}")
     rows = session.value(f"SELECT count(*) FROM {name}")

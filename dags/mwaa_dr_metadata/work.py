@@ -157,8 +157,8 @@ class Work:
         for _, level in groupby(
             (step for step in steps if step.group == RUNS), key=lambda step: step.backup.prefix
         ):
-            self._together(list(level), mode, untouched)
-        self._together([step for step in steps if step.group == SLICES], mode, untouched)
+            self.write_together(list(level), mode, untouched)
+        self.write_together([step for step in steps if step.group == SLICES], mode, untouched)
 
     def write_parents(self, session: Session) -> None:
         """Merge what history refers to and only the resume set carries, which changes nothing
@@ -211,7 +211,9 @@ class Work:
         self.results.tables += checks
         self.results.conflicts += new
 
-    def _together(self, steps: Sequence[Step], mode: Mode, untouched: frozenset[str]) -> None:
+    def write_together(
+        self, steps: Sequence[Step], mode: Mode, untouched: frozenset[str] = frozenset()
+    ) -> None:
         """Steps that do not touch each other's rows, several at once."""
         with ThreadPoolExecutor(max(1, self.options.workers), thread_name_prefix="import") as pool:
             futures = [pool.submit(self.write_step, step, mode, untouched) for step in steps]
