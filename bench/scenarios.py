@@ -35,7 +35,8 @@ def bulk(stage: Stage) -> None:
     if not any(stage.made("copy").iterdir()):
         stage.copy("export", stage.source())
     for turn in range(REPETITIONS):
-        stage.attempt(f"bulk/ours/{FULL}", functools.partial(_bulk, stage, FULL))
+        name = f"bulk/ours/{FULL}"
+        stage.attempt(name, functools.partial(_import, stage, FULL, name, mode="bulk"))
         target = stage.target()
         stage.record(f"bulk/copy/{FULL}", stage.copy("import", target).seconds)
         _require_copied(stage, target)
@@ -46,10 +47,6 @@ def bulk(stage: Stage) -> None:
             check.require_counts(stage.server, target, stage.peer_source(), "the peer's restore")
             stage.record(f"bulk/peer/{FULL}", done.seconds)
     stage.drop("target")
-
-
-def _bulk(stage: Stage, size: int) -> None:
-    _import(stage, size, f"bulk/ours/{size}", mode="bulk")
 
 
 def _import(stage: Stage, size: int, name: str, mode: str) -> None:

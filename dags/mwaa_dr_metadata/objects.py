@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cryptography.fernet import MultiFernet
 
@@ -16,6 +17,8 @@ from mwaa_dr_metadata.session import Session, Writer
 from mwaa_dr_metadata.storage import Storage
 from mwaa_dr_metadata.streams import EncryptingWriter, best_compression
 
+LINES = 10_000
+"""Lines made here that are written at once."""
 SUFFIX = {"zstd": ".copy.zst", "gzip": ".copy.gz"}
 
 
@@ -112,11 +115,11 @@ class ObjectWriter:
         lines: Iterable[bytes],
     ) -> BackupObject | None:
         """Store rows that were made here, as lines of COPY text; None if there are none."""
-        rows = 0
+        rows, rest = 0, iter(lines)
         with self._stream(name) as (key, encrypted, compression):
-            for line in lines:
-                encrypted.write(line + b"\n")
-                rows += 1
+            while some := list(islice(rest, LINES)):
+                encrypted.write(b"\n".join([*some, b""]))
+                rows += len(some)
             if rows:
                 encrypted.close()
         if not rows:

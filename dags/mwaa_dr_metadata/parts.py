@@ -90,28 +90,24 @@ class PartWriter:
     def _emptied(self, by_table: Mapping[str, BackupObject], part: str) -> list[str]:
         """Tables without rows in the backup that are to be looked at all the same: rows of the
         target have to go, or the report asks for them."""
-        lost = [
+        stored = {item.table for item in self.backup.objects(*ROWS)}
+        runs_follow = self.mode.follow and "dag_run" in by_table
+
+        def wanted(name: str, table: PlannedTable) -> bool:
+            rule = table.rule
+            if runs_follow and (rule.merge is Merge.OF_RUN or rule.queue):
+                return True
+            return part == RESUME and bool(
+                name in REPORTED
+                or (rule.merge is Merge.MIRROR and name not in stored)
+                or (self.mode.queues and rule.queue)
+                or (self.mode.follow and rule.follows and name not in stored)
+            )
+
+        return [
             name
             for name, table in self.plan.tables.items()
-            if self.mode.follow and "dag_run" in by_table and name not in by_table
-            if table.rule.merge is Merge.OF_RUN or table.rule.queue
-        ]
-        if part != RESUME:
-            return lost
-        stored = {item.table for item in self.backup.objects(*ROWS)}
-        return [
-            *lost,
-            *(
-                name
-                for name, table in self.plan.tables.items()
-                if name not in by_table
-                and (
-                    name in REPORTED
-                    or (table.rule.merge is Merge.MIRROR and name not in stored)
-                    or (self.mode.queues and table.rule.queue)
-                    or (self.mode.follow and table.rule.follows and name not in stored)
-                )
-            ),
+            if name not in by_table and wanted(name, table)
         ]
 
     def _goes_straight_in(

@@ -259,22 +259,18 @@ def query(
     before = ""
     run = "t.id"
     waits = rule.merge is Merge.KEYED and rule.resume is Where.BY_RUN
-    if rule.merge is Merge.OF_RUN and runs is not None and not table.has("dag_run_id"):
-        # Looked up first and once: joined in one go, the planner prefers to ask for the run of
-        # each row of a small table.
-        before = "WITH runs AS MATERIALIZED (SELECT r.id, r.dag_id, r.run_id "
-        before += f"FROM dag_run r WHERE r.id = ANY ({int_array(runs)})) "
-        joins.append(table.to_run("t", "runs", "r"))
-    elif rule.merge is Merge.OF_RUN and runs is not None:
-        run = "t.dag_run_id"
-    elif rule.merge is Merge.OF_RUN or waits:
-        joins += to_run(table)
-        run = "r.id"
-    if runs is not None and not before:
-        join = "LEFT JOIN" if waits and runless else "JOIN"
-        joins.append(f"{join} unnest({int_array(runs)}) x(id) ON x.id = {run}")
-    if waits and runless:
-        conditions.append("(x.id IS NOT NULL OR r.id IS NULL)")
+    if rule.merge is Merge.OF_RUN and runs is not None:
+        before, join = _of_runs(table, runs)
+        joins.append(join)
+    else:
+        if rule.merge is Merge.OF_RUN or waits:
+            joins += to_run(table)
+            run = "r.id"
+        if runs is not None:
+            join = "LEFT JOIN" if waits and runless else "JOIN"
+            joins.append(f"{join} unnest({int_array(runs)}) x(id) ON x.id = {run}")
+        if waits and runless:
+            conditions.append("(x.id IS NOT NULL OR r.id IS NULL)")
     return " ".join(
         [
             f"{before}SELECT {', '.join(selected)} FROM {quote(table.name)} t",
@@ -283,6 +279,17 @@ def query(
             _order(table),
         ]
     )
+
+
+def _of_runs(table: PlannedTable, runs: Sequence[int]) -> tuple[str, str]:
+    """What comes before the SELECT, and the join that leaves only rows of these runs."""
+    wanted = int_array(runs)
+    if table.has("dag_run_id"):
+        return "", f"JOIN unnest({wanted}) x(id) ON x.id = t.dag_run_id"
+    # Looked up first and once: the planner would rather ask for the run of each row of a small
+    # table, in each part anew.
+    found = f"SELECT id, dag_id, run_id FROM dag_run WHERE id = ANY ({wanted})"
+    return f"WITH runs AS MATERIALIZED ({found}) ", table.to_run("t", "runs", "r")
 
 
 def _order(table: PlannedTable) -> str:
