@@ -54,10 +54,10 @@ def test_memory_is_judged_by_its_worst_repetition():
 
 def test_growth_is_that_of_the_worse_operation_per_row():
     seconds = {
-        f"export__ours__{FULL}": [4.0],
-        f"export__ours__{LARGE}": [20.0],
-        f"bulk__ours__{FULL}": [10.0],
-        f"bulk__ours__{LARGE}": [65.0],
+        f"sizes_export__ours__{FULL}": [4.0],
+        f"sizes_export__ours__{LARGE}": [20.0],
+        f"sizes_bulk__ours__{FULL}": [10.0],
+        f"sizes_bulk__ours__{LARGE}": [65.0],
     }
     assert bars.judge(raw(**seconds), {})["row_time_5m_vs_1m"].value == 1.3
 
