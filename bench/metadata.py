@@ -57,10 +57,13 @@ def main(only: tuple[str, ...], sizes: str, kept: Path | None, results: Path) ->
             dict(known.get("metadata_raw", {})),
             dict(known.get("metadata_missing", {})),
         )
-        found = dict(known.get("metadata_facts", {})) | facts.gather(server)
+        now = facts.gather(server)
+        found = dict(known.get("metadata_facts", {})) | now
         for group in groups:
             shown.begin(group)
             _play(stage, group, wanted)
+            when = f"{now['commit']} at {now['taken_at']}"
+            found["measured"] = {**found.get("measured", {}), group: when}
             if str(bars.FULL) in server.sources:
                 found["rows_1m"] = facts.rows(server, stage.source())
             known |= bars.as_results(stage.raw, stage.missing, found)

@@ -59,7 +59,9 @@ def _facts(results: Mapping[str, Any]) -> str:
     facts = dict(results["metadata_facts"])
     rows = facts.pop("rows_1m", {})
     counts = ", ".join(f"{name} {count:,}" for name, count in rows.items() if count >= SMALL_TABLE)
+    groups = facts.pop("measured", {})
     lines = [(name.replace("_", " "), str(value)) for name, value in facts.items()]
+    lines += [(f"measured: {group}", when) for group, when in groups.items()]
     return _table(("fact", "value"), [*lines, ("rows at 1 M", counts)])
 
 
