@@ -58,7 +58,7 @@ def main(only: tuple[str, ...], sizes: str, kept: Path | None, results: Path) ->
             dict(known.get("metadata_missing", {})),
         )
         now = facts.gather(server)
-        found = dict(known.get("metadata_facts", {})) | now
+        found: dict[str, Any] = dict(known.get("metadata_facts", {})) | now
         for group in groups:
             shown.begin(group)
             _play(stage, group, wanted)

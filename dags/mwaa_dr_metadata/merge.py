@@ -139,12 +139,11 @@ def _keyed(session: Session, staged: Staged, mode: Mode) -> int:
         )
     missing = f"NOT EXISTS (SELECT FROM {table} t WHERE {same_key(staged)})"
     written += session.execute(_insert(staged, f"SELECT * FROM {KEYED} f WHERE {missing}"))
-    if mode.follow and rule.queue:
-        run = quote(rule.queue.column)
+    run = quote(rule.queue.column) if rule.queue else ""
+    if mode.follow and run:
         lost = f"NOT EXISTS (SELECT FROM {KEYED} f WHERE {same_key(staged)})"
         session.execute(f"DELETE FROM {table} t USING {MINE} m WHERE t.{run} = m.id AND {lost}")
-    if mode.queues and rule.queue:
-        run = quote(rule.queue.column)
+    if mode.queues and run:
         same = f"SELECT FROM {KEYED} f WHERE f.{run} IS NULL AND {same_key(staged)}"
         conditions = " AND ".join([f"t.{run} IS NULL", *guards(rule), f"NOT EXISTS ({same})"])
         session.execute(f"DELETE FROM {table} t WHERE {conditions}")

@@ -172,7 +172,7 @@ def _beside(sink: Writer) -> Iterator[Any]:
         yield file
         file.flush()
     except Exception as error:
-        if handover.failed in {None, error}:
+        if handover.failed is None or handover.failed is error:
             raise
         raise handover.failed from error
     finally:
