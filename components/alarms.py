@@ -102,20 +102,7 @@ SILENCE_IS_BAD, SILENCE_IS_FINE = "breaching", "notBreaching"
 def primary_rows(place: Place) -> list[Alarm]:
     """What is watched in the primary Region."""
     return [
-        Alarm(
-            subject="scheduler-heartbeat",
-            meaning="The scheduler of the primary environment sends no heartbeat.",
-            namespace=metrics.AIRFLOW_NAMESPACE,
-            metric="SchedulerHeartbeat",
-            dimensions={"Function": "Scheduler", "Environment": place.environment},
-            statistic="Sum",
-            comparison=BELOW,
-            threshold=1,
-            missing=SILENCE_IS_BAD,
-            period=FIVE,
-            needed=2,
-            window=2,
-        ),
+        _heartbeat(place, "The scheduler of the primary environment sends no heartbeat."),
         Alarm(
             subject="dr-monitor-silent",
             meaning="The monitor in the DR Region takes no readings: an outage of the primary "
@@ -227,7 +214,30 @@ def dr_rows(place: Place) -> list[Alarm]:
     ]
 
 
+def _heartbeat(place: Place, meaning: str) -> Alarm:
+    """MWAA publishes an environment's heartbeat in its own Region."""
+    return Alarm(
+        subject="scheduler-heartbeat",
+        meaning=meaning,
+        namespace=metrics.AIRFLOW_NAMESPACE,
+        metric="SchedulerHeartbeat",
+        dimensions={"Function": "Scheduler", "Environment": place.environment},
+        statistic="Sum",
+        comparison=BELOW,
+        threshold=1,
+        missing=SILENCE_IS_BAD,
+        period=FIVE,
+        needed=2,
+        window=2,
+    )
+
+
 def _standby(place: Place) -> Iterator[Alarm]:
+    yield _heartbeat(
+        place,
+        "The scheduler of the standby sends no heartbeat: it follows nobody, and a failover "
+        "to it would fail.",
+    )
     rpo = place.settings.objectives.rpo_minutes * 60
     yield Alarm(
         subject="standby-age",

@@ -10,6 +10,7 @@ from components.iam import KEY_READ, KEY_WRITE, Conditions, Statement, by_alias
 from components.plan import execution_role_arn
 from contract import events
 from contract.functions import Grant
+from contract.machines import RECOVERY
 from contract.metrics import NAMESPACE
 from contract.sites import Site
 
@@ -167,6 +168,12 @@ def _notify(dr: Place, keys: DrKeys) -> Granted:
     )
 
 
+def _start_recovery(dr: Place, keys: DrKeys) -> Granted:
+    del keys
+    machine = dr.names.state_machine_arn(RECOVERY, dr.region)
+    return Granted((Statement(("states:StartExecution",), (machine,)),))
+
+
 def _remove_environment(dr: Place, keys: DrKeys) -> Granted:
     del keys
     return Granted(
@@ -257,6 +264,7 @@ _MEANING: dict[Grant, Callable[[Place, DrKeys], Granted]] = {
     Grant.STATE: _state,
     Grant.METRICS: _metrics,
     Grant.NOTIFY: _notify,
+    Grant.START_RECOVERY: _start_recovery,
     Grant.REMOVE_ENVIRONMENT: _remove_environment,
     Grant.CREATE_ENVIRONMENT: _create_environment,
     Grant.INVOKE_REST: _invoke_rest,

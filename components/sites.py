@@ -23,6 +23,7 @@ from components.schedule import MonitorSchedule, ScheduleArgs
 from components.storage import BucketArgs, SafeBucket
 from components.strategies import STRATEGIES
 from components.strategies.base import DrGround
+from components.switching import OUTPUT, checked_strategy
 from components.table import StateTable, TableArgs
 from components.topic import AlertTopic, TopicArgs
 from contract.machines import MONITOR, RECOVERY, substitutions
@@ -113,6 +114,7 @@ def _dr(place: Place) -> Outputs:
     Alarms("alarm", AlarmsArgs(place=place, rows=dr_rows(place), topic_arn=topic.arn))
     dashboard = Dashboard("overview", DashboardArgs(place=place))
     return {
+        OUTPUT: checked_strategy(place),
         "stateTable": table.name,
         "topicArn": topic.arn,
         "monitorMachineArn": machines[MONITOR].arn,

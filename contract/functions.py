@@ -31,6 +31,8 @@ class Grant(StrEnum):
     """cloudwatch:PutMetricData in our namespace, in the DR and the primary Region."""
     NOTIFY = "notify"
     """sns:Publish on the DR topics with their key, events:PutEvents on the default bus in DR."""
+    START_RECOVERY = "start-recovery"
+    """states:StartExecution on the recovery machine."""
     REMOVE_ENVIRONMENT = "remove-environment"
     """airflow:GetEnvironment and DeleteEnvironment on the DR environment."""
     CREATE_ENVIRONMENT = "create-environment"
@@ -141,6 +143,13 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         256,
         (Grant.STATE, Grant.NOTIFY),
         "Waits until a person approves or rejects a recovery",
+    ),
+    FunctionSpec(
+        "region-switch",
+        30,
+        256,
+        (Grant.STATE, Grant.NOTIFY, Grant.START_RECOVERY),
+        "Moves the ownership when a plan of ARC Region switch asks for it",
     ),
     FunctionSpec(
         "send-order",

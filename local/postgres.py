@@ -17,6 +17,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2
 
@@ -114,15 +115,8 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
         subprocess.CalledProcessError: `initdb` failed; its output is in the error.
         TimeoutError: it ended, or did not answer within 30 seconds; its log is in the error.
     """
-    user = _system_user()
+    user = _prepare(data)
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    data.parent.mkdir(parents=True, exist_ok=True)
-    data.mkdir(mode=0o700)
-    if user is not None:
-        owner = pwd.getpwnam(user)
-        os.chown(data, owner.pw_uid, owner.pw_gid)
-        for path in (data, BIN):
-            _let_through(path)
     port, secret = free_port(), secrets.token_urlsafe(18)
     with tempfile.NamedTemporaryFile("w") as password:
         if user is not None:
@@ -148,10 +142,52 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
     }
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
+    cluster = _serve(data, port, secret, user)
+    cluster.create_database(DATABASE)
+    return cluster
+
+
+def copy(url: str, data: Path) -> Cluster:
+    """A physical copy of a running cluster as it is now, transaction ids included, started.
+
+    Args:
+        url: of any database in it.
+    """
+    source = urlsplit(url)
+    environment = {"PATH": os.environ["PATH"], "PGPASSWORD": source.password or ""}
+    place = ("-h", "127.0.0.1", "-p", str(source.port), "-U", USER)
+    user = _prepare(data)
+    subprocess.run(
+        [BIN / "pg_basebackup", *place, "-D", data, "--checkpoint=fast", "--no-sync"],
+        user=user,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    port = free_port()
+    with (data / "postgresql.conf").open("a") as conf:
+        conf.write(f"port = '{port}'\n")
+    return _serve(data, port, source.password or "", user)
+
+
+def _prepare(data: Path) -> str | None:
+    """Make the folder of a new cluster; return the user that it belongs to."""
+    user = _system_user()
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700)
+    if user is not None:
+        owner = pwd.getpwnam(user)
+        os.chown(data, owner.pw_uid, owner.pw_gid)
+        for path in (data, BIN):
+            _let_through(path)
+    return user
+
+
+def _serve(data: Path, port: int, secret: str, user: str | None) -> Cluster:
     with (data / "server.log").open("wb") as log:
         server = leash.start(
             [BIN / "postgres", "-D", data],
-            env=environment,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
             cwd=data,
             output=log,
             stop_signal=signal.SIGQUIT,
@@ -159,7 +195,6 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
         )
     cluster = Cluster(data, port, secret, server)
     _wait(cluster)
-    cluster.create_database(DATABASE)
     return cluster
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
 
 STEADY = Config(
@@ -67,6 +68,9 @@ class Clients:
 
     def sns(self, region: str) -> "SNSClient":
         return self._get("sns", region, probe=False)
+
+    def stepfunctions(self, region: str) -> "SFNClient":
+        return self._get("stepfunctions", region, probe=False)
 
     def events(self, region: str) -> "EventBridgeClient":
         return self._get("events", region, probe=False)

@@ -37,6 +37,10 @@ class NotApprovedError(StepError):
     """A person refused, or nobody answered and the default is to stop."""
 
 
+class StillMovingError(StepError):
+    """What was asked for is on its way; ask again later."""
+
+
 class NoBackupError(StepError):
     """No backup can be restored."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.state import IncidentKind
 from local.drill.stacks import Stacks
 from local.drill.waiting import DrillError, Patience
 
@@ -21,6 +22,10 @@ class Operator:
 
     stacks: Stacks
 
+    def start(self, kind: IncidentKind) -> str:
+        """Ask for an incident of a kind; return its id, without waiting for its end."""
+        return self._run(kind.value, "--yes", "--no-wait")["incident_id"]
+
     def interrupted(self) -> list[dict[str, Any]]:
         """The runs that the import interrupted."""
         return self._rerun("--list", "--wait", "0")["interrupted"]
@@ -31,9 +36,12 @@ class Operator:
         return [f"{run['dag_id']}/{run['run_id']}" for run in report["runs"]]
 
     def _rerun(self, *arguments: str) -> dict[str, Any]:
+        return self._run("rerun", *arguments)
+
+    def _run(self, *arguments: str) -> dict[str, Any]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         done = subprocess.run(
-            [COMMAND, "rerun", *arguments, "--json"],
+            [COMMAND, *arguments, "--json"],
             cwd=self.stacks.folder,
             env={**clean, **self.stacks.aws.environment},
             stdin=subprocess.DEVNULL,
@@ -43,5 +51,5 @@ class Operator:
             check=False,
         )
         if done.returncode:
-            raise DrillError(f"`mwaa-dr rerun {' '.join(arguments)}` failed: {done.stderr}")
+            raise DrillError(f"`mwaa-dr {' '.join(arguments)}` failed: {done.stderr}")
         return json.loads(done.stdout)

@@ -9,6 +9,7 @@ import json
 import shutil
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from rich.console import Console
 
 from contract.sites import Site, Strategy
 from local.drill import report, verdict
+from local.drill.comeback import BACK_EPOCH, LOST_EPOCH, Comeback
 from local.drill.journal import Journal
-from local.drill.recovery import CREATION, Recovery
+from local.drill.move import Move
+from local.drill.operator import Operator
+from local.drill.recovery import CREATION, Facts, Recovery
 from local.drill.stacks import REGIONS, Stacks
 from local.drill.user import RESTS, User
 from local.drill.waiting import DrillError, Patience
@@ -38,7 +42,7 @@ DEPLOY_SECONDS = 300
 
 @click.command(help=__doc__)
 @click.option(
-    "--strategy", type=click.Choice([Strategy.BACKUP_RESTORE.value]),
+    "--strategy", type=click.Choice([one.value for one in Strategy]),
     default=Strategy.BACKUP_RESTORE.value, show_default=True,
 )  # fmt: skip
 @click.option("--airflow", type=click.Choice(list(RELEASES)), default="2.10.3", show_default=True)
@@ -78,6 +82,24 @@ def main(
     sys.exit(0 if findings["verified"] else 1)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """The installation of one drill and everybody around it."""
+
+    aws: LocalAws
+    stacks: Stacks
+    watch: Watch
+    users: dict[Site, User]
+    work: Work
+    evidence: verdict.Evidence
+
+    def move(self, target: Site, epoch: int) -> Move:
+        work = self.work
+        return Move(
+            self.watch, self.users[target], work.journal, work.progress, target=target, epoch=epoch
+        )
+
+
 class Drill:
     """One drill, with everything it writes in `folder`."""
 
@@ -89,6 +111,11 @@ class Drill:
         self.airflow = airflow
         self.journal = journal
 
+    @property
+    def creates(self) -> bool:
+        """Whether a recovery makes the environment that takes over."""
+        return self.strategy is Strategy.BACKUP_RESTORE
+
     def run(self, outage: str, *, control: bool) -> dict[str, Any]:
         """Do all of it; return the checker's findings.
 
@@ -96,42 +123,55 @@ class Drill:
             DrillError: something did not happen in time.
             RuntimeError: a part could not be started or deployed.
         """
-        aws, stacks, workload = self._deploy()
-        watch = Watch(aws, stacks.names)
-        work = Work(self._user(aws, stacks, Site.PRIMARY), watch, self.journal, self.ledger)
+        scene = self._deploy()
+        work = scene.work
         work.begin()
         work.run()
         if control:
             work.wait_for_quiet_moment()
         else:
             work.wait_for_busy_moment()
-        user = self._user(aws, stacks, Site.DR)
-        recovery = Recovery(stacks, watch, user, self.journal, work.progress)
+        recovery = Recovery(scene.stacks, scene.move(Site.DR, LOST_EPOCH), creates=self.creates)
         facts = recovery.watch_it(recovery.lose_region(outage))
         with self.journal.step("the independent checker looks at everything"):
-            inputs = verdict.write_evidence(
-                self.folder,
-                aws=aws,
-                facts=facts,
-                manifest=watch.manifest(facts.backup),
-                workload=workload,
-                ledger=self.ledger,
-            )
-            findings = verdict.ask_checker(inputs)
+            told = scene.evidence.of_recovery(facts, scene.watch.manifest(facts.backup))
+            findings = verdict.ask_checker(told)
+        comeback = None
+        if not (self.creates or control):
+            comeback = self._come_back(scene, facts, findings)
         result = verdict.compose(
-            strategy=self.strategy.value,
+            strategy=self.strategy,
             airflow_version=self.airflow,
             outage=outage,
             facts=facts,
             journal=self.journal,
             findings=findings,
-            met=verdict.objectives_met(findings, facts, CREATION["aws_takes_seconds"][-1]),
+            met=verdict.objectives_met(
+                findings, facts, self.strategy, CREATION["aws_takes_seconds"][-1]
+            ),
+            comeback=comeback,
         )
         (self.folder / "report.json").write_text(json.dumps(result, indent=1))
         report.write(self.folder / "report.html", result, findings)
-        return findings
+        return {**findings, "verified": result["verified"]}
 
-    def _deploy(self) -> tuple[LocalAws, Stacks, Path]:
+    def _come_back(self, scene: Scene, facts: Facts, findings: dict[str, Any]) -> dict[str, Any]:
+        """The Region returns, work goes back there, and the standby is rehearsed."""
+        comeback = Comeback(
+            scene.aws, scene.watch, self.journal, Operator(scene.stacks), self.folder
+        )
+        back = comeback.lost_region_returns()
+        handover = comeback.fail_back(scene.move(Site.PRIMARY, BACK_EPOCH))
+        with self.journal.step("the independent checker looks at the failback"):
+            excused = [*findings["runs"]["at_risk"], *findings["runs"]["in_flight"]]
+            manifest = scene.watch.manifest(handover.backup)
+            told = scene.evidence.of_failback(facts, back, handover, manifest, excused)
+            found = verdict.ask_checker(told)
+        findings["objections"] += found["objections"]
+        comeback.standby_follows()
+        return verdict.compose_comeback(back, handover, found, comeback.rehearse())
+
+    def _deploy(self) -> Scene:
         with self.journal.step("the tools are there"):
             ensure_pulumi()
             ensure_airflow(self.airflow)
@@ -147,11 +187,19 @@ class Drill:
         for site in (Site.DR, Site.PRIMARY):
             with self.journal.step(f"pulumi up -s {site}, with the policy pack"):
                 stacks.run("up", site, timeout=DEPLOY_SECONDS * Patience.factor)
-        return aws, stacks, workload
-
-    def _user(self, aws: LocalAws, stacks: Stacks, site: Site) -> User:
+        watch = Watch(aws, stacks.names)
         rest = RESTS[numbers(self.airflow)[0]]
-        return User(aws, REGIONS[site], stacks.names.environment(site), rest)
+        users = {
+            site: User(aws, REGIONS[site], stacks.names.environment(site), rest) for site in Site
+        }
+        return Scene(
+            aws=aws,
+            stacks=stacks,
+            watch=watch,
+            users=users,
+            work=Work(users[Site.PRIMARY], watch, self.journal, self.ledger),
+            evidence=verdict.Evidence(self.folder, aws, workload, self.ledger),
+        )
 
 
 if __name__ == "__main__":

@@ -22,8 +22,11 @@ NAME = "drill"
 REGIONS = {Site.PRIMARY: "us-east-1", Site.DR: "us-west-2"}
 WITNESS = "eu-west-1"
 BACKUP_SECONDS = 30
-OBJECTIVES = {"rtoMinutes": 60, "rpoMinutes": 2}
-"""Recovery time includes MWAA's own 20 to 30 minutes for a new environment."""
+OBJECTIVES: dict[Strategy, dict[str, float]] = {
+    Strategy.BACKUP_RESTORE: {"rtoMinutes": 60, "rpoMinutes": 2},
+    Strategy.ACTIVE_PASSIVE: {"rtoMinutes": 5, "rpoMinutes": 2},
+}
+"""Backup and restore includes MWAA's own 20 to 30 minutes for a new environment."""
 TUNING: dict[str, dict[str, Any]] = {
     "backup": {"intervalSeconds": BACKUP_SECONDS, "copyMode": "direct"},
     "agent": {"intervalSeconds": 10},
@@ -36,7 +39,7 @@ TUNING: dict[str, dict[str, Any]] = {
         "backupSeconds": 120,
         "probeSeconds": 2,
     },
-    "recovery": {"fenceSeconds": 20, "orderMinutes": 5, "createMinutes": 10},
+    "recovery": {"fenceSeconds": 20, "orderMinutes": 5, "createMinutes": 10, "drainMinutes": 2},
 }
 """A drill has minutes, not hours: every interval is as short as the settings allow sensibly."""
 
@@ -52,7 +55,7 @@ def configuration(
         "primaryRegion": REGIONS[Site.PRIMARY],
         "drRegion": REGIONS[Site.DR],
         "witnessRegion": WITNESS,
-        "objectives": OBJECTIVES,
+        "objectives": OBJECTIVES[strategy],
         "environment": {
             "airflowVersion": airflow_version,
             "airflowConfigurationOptions": {"core.max_active_tasks_per_dag": 8},

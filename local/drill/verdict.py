@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from contract.sites import Site
+from contract.sites import Site, Strategy
+from local.drill.comeback import Handover, Rehearsal, Return
 from local.drill.journal import Journal
 from local.drill.recovery import Facts
 from local.drill.stacks import BACKUP_SECONDS, OBJECTIVES, REGIONS, WITNESS
@@ -16,41 +18,94 @@ from local.gateway.process import LocalAws
 from local.paths import ROOT
 
 CHECKER = "tests.checker.check"
+FENCE_SECONDS = 90
+"""From the first heartbeat of a returning owner until its DAGs are paused."""
 
 
-def write_evidence(
-    folder: Path,
-    *,
-    aws: LocalAws,
-    facts: Facts,
-    manifest: dict[str, Any],
-    workload: Path,
-    ledger: Path,
-) -> Path:
-    """Write down what the checker is told: places and times."""
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    inputs = folder / "inputs.json"
-    environments = {item["region"]: item for item in aws.control.state()["environments"]}
-    inputs.write_text(
-        json.dumps(
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where the evidence of a drill lies.
+
+    Args:
+        folder: what the checker is told is written there.
+    """
+
+    folder: Path
+    aws: LocalAws
+    workload: Path
+    ledger: Path
+
+    def of_recovery(self, facts: Facts, manifest: dict[str, Any]) -> Path:
+        """What the checker is told of the recovery: places and times."""
+        return self._write(
+            "",
+            manifest,
+            Site.PRIMARY,
             {
-                "ledger": str(ledger),
-                "workload": str(workload),
-                "manifest": str(folder / "manifest.json"),
-                "source": _database(environments[REGIONS[Site.PRIMARY]]),
-                "restored": _database(environments[REGIONS[Site.DR]]),
                 "outage_at": facts.outage_at.isoformat(),
                 "promoted_at": facts.promoted_at.isoformat(),
                 "owed_until": facts.owed_until.isoformat(),
-                "backup_interval": BACKUP_SECONDS,
-                "behind": 60 * Patience.factor,
-                "backup_allowance": 30 * Patience.factor,
                 "reruns": facts.reruns,
             },
-            indent=1,
         )
-    )
-    return inputs
+
+    def of_failback(
+        self,
+        facts: Facts,
+        back: Return,
+        handover: Handover,
+        manifest: dict[str, Any],
+        excused: list[str],
+    ) -> Path:
+        """What it is told of the return and the failback.
+
+        Args:
+            excused: runs that its findings on the recovery excused.
+        """
+        inputs = self._write(
+            "failback-",
+            manifest,
+            Site.DR,
+            {
+                "planned": True,
+                "outage_at": manifest["snapshot_at"],
+                "promoted_at": handover.promoted_at.isoformat(),
+                "owed_until": handover.owed_until.isoformat(),
+                "excused": excused,
+                "back": {
+                    "lost_at": facts.outage_at.isoformat(),
+                    "returned_at": back.returned_at.isoformat(),
+                    "heartbeat_at": back.heartbeat_at.isoformat(),
+                    "fenced_at": back.fenced_at.isoformat(),
+                    "listed": back.listed,
+                    "allowed_seconds": FENCE_SECONDS,
+                },
+            },
+        )
+        told = json.loads(inputs.read_text())
+        told["source"]["url"] = handover.source_url
+        inputs.write_text(json.dumps(told, indent=1))
+        return inputs
+
+    def _write(
+        self, name: str, manifest: dict[str, Any], source: Site, told: dict[str, Any]
+    ) -> Path:
+        document = self.folder / f"{name}manifest.json"
+        document.write_text(json.dumps(manifest, indent=1))
+        environments = {item["region"]: item for item in self.aws.control.state()["environments"]}
+        common = {
+            "ledger": str(self.ledger),
+            "workload": str(self.workload),
+            "manifest": str(document),
+            "source": _database(environments[REGIONS[source]]),
+            "restored": _database(environments[REGIONS[source.other]]),
+            "backup_interval": BACKUP_SECONDS,
+            "behind": 60 * Patience.factor,
+            "backup_allowance": 30 * Patience.factor,
+        }
+        inputs = self.folder / f"{name}inputs.json"
+        inputs.write_text(json.dumps({**common, **told}, indent=1))
+        return inputs
 
 
 def _database(environment: dict[str, Any]) -> dict[str, str]:
@@ -68,7 +123,7 @@ def ask_checker(inputs: Path) -> dict[str, Any]:
     Raises:
         DrillError: it could not finish; that it objects is a result, not an error.
     """
-    findings = inputs.with_name("findings.json")
+    findings = inputs.with_name(inputs.name.replace("inputs", "findings"))
     findings.unlink(missing_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", CHECKER, inputs, findings],
@@ -82,36 +137,46 @@ def ask_checker(inputs: Path) -> dict[str, Any]:
     return json.loads(findings.read_text())
 
 
-def objectives_met(findings: dict[str, Any], facts: Facts, creation_limit: float) -> bool:
+def objectives_met(
+    findings: dict[str, Any], facts: Facts, strategy: Strategy, creation_limit: float
+) -> bool:
     """Whether AWS would have kept the promises too.
 
     The time in which an environment really started here is replaced by the longest that AWS
-    documents for it.
+    documents for it; where one stood by there is nothing to replace.
     """
+    promised = OBJECTIVES[strategy]
     rto, rpo = findings["rto_seconds"]["max"], findings["rpo_seconds"]
     if rto is None or rpo is None:
         return False
-    started_here = (facts.environment_ready_at - facts.environment_asked_at).total_seconds()
-    on_aws = rto - started_here + creation_limit
-    return timedelta(seconds=on_aws) <= timedelta(minutes=OBJECTIVES["rtoMinutes"]) and timedelta(
+    on_aws = rto
+    if strategy is Strategy.BACKUP_RESTORE:
+        started_here = (facts.environment_ready_at - facts.environment_asked_at).total_seconds()
+        on_aws += creation_limit - started_here
+    return timedelta(seconds=on_aws) <= timedelta(minutes=promised["rtoMinutes"]) and timedelta(
         seconds=rpo
-    ) <= timedelta(minutes=OBJECTIVES["rpoMinutes"])
+    ) <= timedelta(minutes=promised["rpoMinutes"])
 
 
 def compose(
     *,
-    strategy: str,
+    strategy: Strategy,
     airflow_version: str,
     outage: str,
     facts: Facts,
     journal: Journal,
     findings: dict[str, Any],
     met: bool,
+    comeback: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The report; its names are fixed, other programs read it."""
+    """The report; its names are fixed, other programs read it.
+
+    Args:
+        comeback: what came after the recovery; None if the drill ended there.
+    """
     runs = findings["runs"]
     return {
-        "strategy": strategy,
+        "strategy": strategy.value,
         "airflow_version": airflow_version,
         "outage": outage,
         "regions": {**{site.value: region for site, region in REGIONS.items()}, "witness": WITNESS},
@@ -124,8 +189,8 @@ def compose(
         "rto_seconds": findings["rto_seconds"],
         "rpo_seconds": findings["rpo_seconds"],
         "objectives": {
-            "rto_seconds": OBJECTIVES["rtoMinutes"] * 60,
-            "rpo_seconds": OBJECTIVES["rpoMinutes"] * 60,
+            "rto_seconds": OBJECTIVES[strategy]["rtoMinutes"] * 60,
+            "rpo_seconds": OBJECTIVES[strategy]["rpoMinutes"] * 60,
         },
         "met": met,
         "steps": [
@@ -140,5 +205,39 @@ def compose(
             "at_risk": runs["at_risk"],
             "in_flight": runs["in_flight"],
         },
-        "verified": findings["verified"],
+        "verified": findings["verified"] and (comeback is None or comeback["verified"]),
+        **({} if comeback is None else {"comeback": comeback}),
+    }
+
+
+def compose_comeback(
+    back: Return, handover: Handover, findings: dict[str, Any], rehearsal: Rehearsal
+) -> dict[str, Any]:
+    """What the report says of the return, the failback and the drill on top."""
+    runs = findings["runs"]
+    quiet = not rehearsal.ownership_changed and not rehearsal.unpaused
+    return {
+        "returned_at": back.returned_at.isoformat(),
+        "heartbeat_at": back.heartbeat_at.isoformat(),
+        "fenced_at": back.fenced_at.isoformat(),
+        "fence_seconds": (back.fenced_at - back.heartbeat_at).total_seconds(),
+        "listed": back.listed,
+        "failback": {
+            "fenced_at": handover.fenced_at.isoformat(),
+            "unpaused_at": handover.unpaused_at.isoformat(),
+            "pause_seconds": (handover.unpaused_at - handover.fenced_at).total_seconds(),
+            "tables": findings["tables"],
+            "runs": {
+                "expected": len(runs["expected"]),
+                "completed": len(runs["completed"]),
+                "lost": len(runs["lost"]),
+                "doubled": len(runs["doubled"]),
+            },
+        },
+        "drill": {
+            "incident_id": rehearsal.incident_id,
+            "ownership_changed": rehearsal.ownership_changed,
+            "unpaused": rehearsal.unpaused,
+        },
+        "verified": findings["verified"] and quiet,
     }

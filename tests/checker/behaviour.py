@@ -4,10 +4,7 @@ from datetime import datetime, timedelta
 
 from tests.checker import timetable
 from tests.checker.findings import Findings
-from tests.checker.outcome import UNFINISHED, Outcome, Run
-
-DYING = timedelta(seconds=3)
-"""How long a process may still write after its Region is lost: the kill takes a moment."""
+from tests.checker.outcome import DYING, UNFINISHED, Outcome, Run
 
 
 def check(outcome: Outcome, findings: Findings) -> None:
@@ -23,6 +20,7 @@ def check(outcome: Outcome, findings: Findings) -> None:
         _no_callback_for_restored_tasks,
         _nothing_left_hanging,
         _values_came_along,
+        _fenced_itself,
     ):
         part(outcome, findings)
 
@@ -48,6 +46,10 @@ def _losses_are_bounded(outcome: Outcome, findings: Findings) -> None:
         f"the backup was {age.total_seconds():.0f} s old at the outage; one is due each "
         f"{inputs.backup_interval:.0f} s and may take {inputs.backup_allowance:.0f} s",
     )
+    if inputs.planned:
+        for run in outcome.at_risk:
+            findings.check("all-handed-over", run, False, "went on after the final backup")
+        return
     for run in outcome.excused:
         row = outcome.source.get(run)
         if row is None:
@@ -84,6 +86,30 @@ def _nobody_runs_out_of_turn(outcome: Outcome, findings: Findings) -> None:
                 run.queued_at is None or run.queued_at > inputs.promoted_at,
                 f"was created at {run.queued_at}, before promotion",
             )  # fmt: skip
+
+
+def _fenced_itself(outcome: Outcome, findings: Findings) -> None:
+    """A site that came back without the epoch stopped soon, and says what it had done."""
+    back = outcome.inputs.back
+    if back is None:
+        return
+    took = (back.fenced_at - back.heartbeat_at).total_seconds()
+    findings.check(
+        "fenced-in-time", outcome.inputs.restored.environment, took <= back.allowed_seconds,
+        f"its DAGs ran for {took:.0f} s, {back.allowed_seconds:.0f} s are allowed",
+    )  # fmt: skip
+    for entry in outcome.stray:
+        findings.check(
+            "stray-run-listed", entry.run, entry.run in back.listed,
+            f"wrote {entry.event} at {entry.at}, before it was fenced, and no report lists it",
+        )  # fmt: skip
+    silent = outcome.ledger.of(outcome.inputs.restored.environment)
+    for entry in silent:
+        findings.check(
+            "fenced-site-silent", entry.run,
+            not back.fenced_at + DYING < entry.at < outcome.inputs.promoted_at,
+            f"wrote {entry.event} at {entry.at}, while it was fenced",
+        )  # fmt: skip
 
 
 def _pauses_hold(outcome: Outcome, findings: Findings) -> None:
@@ -182,7 +208,9 @@ def _no_callback_for_restored_tasks(outcome: Outcome, findings: Findings) -> Non
         if entry.event == "callback":
             findings.check(
                 "no-callback-for-restored", entry.run,
-                outcome.is_new(entry.run) or entry.run in outcome.inputs.reruns,
+                outcome.is_new(entry.run)
+                or entry.run in outcome.inputs.reruns
+                or entry.run in outcome.handed_over,
                 f"a failure callback of {entry.task_id} fired for a run that was only restored",
             )  # fmt: skip
 

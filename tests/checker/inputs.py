@@ -31,6 +31,36 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """How a site that had lost the epoch came back.
+
+    Args:
+        lost_at: when its Region was lost.
+        returned_at: when it was there again.
+        heartbeat_at: when its scheduler began to work.
+        fenced_at: when it had stopped itself.
+        listed: runs ("dag_id/run_id") that its own reports say it had under way.
+        allowed_seconds: from the heartbeat to the fence.
+    """
+
+    lost_at: datetime
+    returned_at: datetime
+    heartbeat_at: datetime
+    fenced_at: datetime
+    listed: frozenset[str]
+    allowed_seconds: float
+
+    @classmethod
+    def load(cls, raw: dict[str, Any]) -> "Return":
+        times = ("lost_at", "returned_at", "heartbeat_at", "fenced_at")
+        return cls(
+            **{name: datetime.fromisoformat(raw[name]) for name in times},
+            listed=frozenset(raw["listed"]),
+            allowed_seconds=float(raw["allowed_seconds"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """One drill.
 
@@ -45,6 +75,10 @@ class Inputs:
         backup_allowance: seconds that a backup may take until it counts.
         behind: seconds that a busy machine may be behind its schedules.
         reruns: runs ("dag_id/run_id") that the operator cleared by hand after the recovery.
+        planned: whether the old owner worked and handed over all it had; then nothing is excused.
+            `outage_at` is when the backup's snapshot was taken, since nothing worked after it.
+        back: for a planned move back to where work was before: how that site had come back.
+        excused: runs that an earlier move had excused.
     """
 
     ledger: Path
@@ -60,6 +94,9 @@ class Inputs:
     backup_allowance: float = 30
     behind: float = 60
     reruns: frozenset[str] = field(default_factory=frozenset)
+    planned: bool = False
+    back: "Return | None" = None
+    excused: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
     def load(cls, path: Path) -> "Inputs":
@@ -80,4 +117,7 @@ class Inputs:
             backup_allowance=float(raw.get("backup_allowance", 30)),
             behind=float(raw.get("behind", 60)),
             reruns=frozenset(raw.get("reruns", ())),
+            planned=bool(raw.get("planned")),
+            back=Return.load(raw["back"]) if raw.get("back") else None,
+            excused=frozenset(raw.get("excused", ())),
         )

@@ -13,6 +13,8 @@ from tests.checker.ledger import Entry, Ledger
 UNFINISHED = frozenset({"queued", "running", "scheduled", "deferred", "restarting", "up_for_retry",
                         "up_for_reschedule", None})  # fmt: skip
 """States of a run or a task that somebody still has to do something about."""
+DYING = timedelta(seconds=3)
+"""How long a process may still write after it was stopped: that takes a moment."""
 COMMIT = timedelta(seconds=2)
 """How long after its creation a run may become visible to others."""
 
@@ -73,7 +75,19 @@ class Outcome:
 
     @cached_property
     def new_entries(self) -> list[Entry]:
-        return self.ledger.of(self.inputs.restored.environment)
+        """What the new owner wrote; not what it did in an earlier life, nor until it was fenced."""
+        back = self.inputs.back
+        entries = self.ledger.of(self.inputs.restored.environment)
+        return [e for e in entries if back is None or e.at > back.fenced_at + DYING]
+
+    @cached_property
+    def stray(self) -> list[Entry]:
+        """What a site wrote between its return and its fence."""
+        back = self.inputs.back
+        entries = self.ledger.of(self.inputs.restored.environment)
+        if back is None:
+            return []
+        return [e for e in entries if back.returned_at <= e.at <= back.fenced_at + DYING]
 
     @cached_property
     def completed(self) -> set[str]:
@@ -104,12 +118,27 @@ class Outcome:
         """
         after = self.inputs.snapshot_at
         worked = {e.run for e in self.old_entries if e.event != "start" and e.at > after}
+        if self.inputs.planned:
+            return worked
         closed = {r.run for r in self.source.values() if r.end_date and not r.visible}
         return (worked | closed) - self.in_flight
 
+    @cached_property
+    def handed_over(self) -> set[str]:
+        """Runs that the old owner gave away unfinished: it has ended its own copy since."""
+        if not self.inputs.planned:
+            return set()
+        return {
+            run.run
+            for run in self.source.values()
+            if not run.visible and run.created_at <= self.inputs.snapshot_at
+        }
+
     @property
     def excused(self) -> set[str]:
-        return self.at_risk | self.in_flight
+        """Runs that may be missing or done twice: those the loss itself leaves in doubt."""
+        own = set() if self.inputs.planned else self.at_risk | self.in_flight
+        return own | self.inputs.excused | {entry.run for entry in self.stray}
 
     @cached_property
     def expected(self) -> set[str]:
@@ -177,7 +206,7 @@ class Outcome:
         A restored run keeps its creation time, unless an operator cleared it.
         """
         row = self.restored.get(run)
-        if row is None:
+        if row is None or (self.inputs.back and row.created_at <= self.inputs.outage_at):
             return False
         late = row.queued_at is not None and row.queued_at > self.inputs.outage_at
         return run not in self.source or (late and run not in self.inputs.reruns)

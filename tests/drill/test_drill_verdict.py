@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from contract.sites import Strategy
 from local.drill import verdict
 from local.drill.journal import Journal
 from local.drill.recovery import Facts
@@ -25,6 +26,9 @@ def _facts(creation=30):
     )
 
 
+CREATED = Strategy.BACKUP_RESTORE
+
+
 def _findings(**changes):
     return {
         "verified": True,
@@ -45,17 +49,17 @@ def _findings(**changes):
 
 
 def test_promises_are_judged_by_the_time_aws_takes():
-    assert verdict.objectives_met(_findings(), _facts(), 1800)
-    assert not verdict.objectives_met(_findings(), _facts(), 3600)
-    assert not verdict.objectives_met(_findings(rpo_seconds=121), _facts(), 1800)
+    assert verdict.objectives_met(_findings(), _facts(), CREATED, 1800)
+    assert not verdict.objectives_met(_findings(), _facts(), CREATED, 3600)
+    assert not verdict.objectives_met(_findings(rpo_seconds=121), _facts(), CREATED, 1800)
     assert not verdict.objectives_met(
-        _findings(rto_seconds={"p50": 1.0, "max": 1900.0}), _facts(creation=30), 1800
+        _findings(rto_seconds={"p50": 1.0, "max": 1900.0}), _facts(creation=30), CREATED, 1800
     )
 
 
 def test_nothing_resumed_keeps_no_promise():
     nothing = _findings(rto_seconds={"p50": None, "max": None})
-    assert not verdict.objectives_met(nothing, _facts(), 0)
+    assert not verdict.objectives_met(nothing, _facts(), CREATED, 0)
 
 
 def test_the_report_repeats_the_findings():
@@ -63,7 +67,7 @@ def test_the_report_repeats_the_findings():
     with journal.step("a step"):
         pass
     report = verdict.compose(
-        strategy="backup-restore",
+        strategy=CREATED,
         airflow_version="2.10.3",
         outage="hang",
         facts=_facts(),
@@ -84,3 +88,10 @@ def test_the_report_repeats_the_findings():
     assert step["name"] == "a step"
     assert step["emulated"] is False
     assert datetime.fromisoformat(step["ended_at"]) >= datetime.fromisoformat(step["started_at"])
+
+
+def test_an_environment_that_stands_by_adds_nothing():
+    quick = _findings(rto_seconds={"p50": 100.0, "max": 299.0})
+    assert verdict.objectives_met(quick, _facts(), Strategy.ACTIVE_PASSIVE, 1800)
+    slow = _findings(rto_seconds={"p50": 100.0, "max": 301.0})
+    assert not verdict.objectives_met(slow, _facts(), Strategy.ACTIVE_PASSIVE, 1800)

@@ -80,7 +80,7 @@ def test_every_error_that_is_matched_can_be_raised(machine: str, body: dict[str,
 
 def test_every_function_is_called_and_every_call_is_of_a_function() -> None:
     called = {step_of(body) for _, _, body in states() if body["Type"] == "Task"} - {None}
-    assert called == {spec.step for spec in FUNCTIONS}
+    assert called == {spec.step for spec in FUNCTIONS} - {"region-switch"}, "ARC calls that one"
 
 
 def test_every_recorded_step_is_a_known_one() -> None:

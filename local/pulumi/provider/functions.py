@@ -80,6 +80,30 @@ def _zones(scope: Scope, arguments: Values) -> Values:
     }
 
 
+TEXT = ("text/", "application/json", "application/xml", "application/x-yaml")
+"""Content types of which pulumi-aws gives the body too; of others it gives an empty text."""
+
+
+def _object(scope: Scope, arguments: Values) -> Values:
+    asked = {"Bucket": arguments["bucket"], "Key": arguments["key"]}
+    if arguments.get("versionId"):
+        asked["VersionId"] = arguments["versionId"]
+    found = scope.call("GetObject", **asked)
+    kind = found.get("ContentType", "")
+    body = found["Body"].read()
+    return {
+        "id": f"{arguments['bucket']}/{arguments['key']}",
+        "arn": f"arn:{scope.partition}:s3:::{arguments['bucket']}/{arguments['key']}",
+        "bucket": arguments["bucket"],
+        "key": arguments["key"],
+        "body": body.decode() if kind.startswith(TEXT) else "",
+        "contentType": kind,
+        "contentLength": found["ContentLength"],
+        "etag": found["ETag"].strip('"'),
+        "versionId": found.get("VersionId", ""),
+    }
+
+
 def _bucket(scope: Scope, arguments: Values) -> Values:
     scope.call("HeadBucket", Bucket=arguments["bucket"])
     return {**describe(scope, arguments["bucket"]), "id": arguments["bucket"]}
@@ -201,6 +225,7 @@ FUNCTIONS: dict[str, Function] = {
     "aws:kms/getAlias:getAlias": Function("kms", ("name",), _alias),
     "aws:kms/getKey:getKey": Function("kms", ("keyId",), _key),
     "aws:s3/getBucket:getBucket": Function("s3", ("bucket",), _bucket),
+    "aws:s3/getObject:getObject": Function("s3", ("bucket", "key", "versionId"), _object),
 }
 
 
