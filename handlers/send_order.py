@@ -41,14 +41,18 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
         if not paused:
             return {"sent": False, "site": site.value, "order_id": order_id, "issued_at": ""}
         payload["dags"] = paused
+    kind, incident_id = _kind(event), required(event, "incident_id")
+    if kind is OrderKind.IMPORT:
+        incident = runtime.state.get(state.incident(incident_id)) or {}
+        payload["outage_at"] = incident.get("outage_at", "")
     order = Order(
         order_id=order_id,
-        kind=_kind(event),
+        kind=kind,
         site=site,
         epoch=int(required(event, "epoch")),
         issued_at=now.isoformat(),
         expires_at=(now + timedelta(seconds=int(required(event, "expires_seconds")))).isoformat(),
-        incident_id=required(event, "incident_id"),
+        incident_id=incident_id,
         payload=payload,
     )
     # The DR bucket is what recovery cannot do without; the primary Region may hang.

@@ -30,10 +30,17 @@ class Operator:
         report = self._rerun(*dag_ids)["report"]
         return [f"{run['dag_id']}/{run['run_id']}" for run in report["runs"]]
 
+    def forecast(self) -> dict[str, Any]:
+        """What the product foretold before it promoted the DR site."""
+        return self._command("report")["forecast"] or {"headline": "there is none"}
+
     def _rerun(self, *arguments: str) -> dict[str, Any]:
+        return self._command("rerun", *arguments)
+
+    def _command(self, *arguments: str) -> dict[str, Any]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         done = subprocess.run(
-            [COMMAND, "rerun", *arguments, "--json"],
+            [COMMAND, *arguments, "--json"],
             cwd=self.stacks.folder,
             env={**clean, **self.stacks.aws.environment},
             stdin=subprocess.DEVNULL,
@@ -43,5 +50,5 @@ class Operator:
             check=False,
         )
         if done.returncode:
-            raise DrillError(f"`mwaa-dr rerun {' '.join(arguments)}` failed: {done.stderr}")
+            raise DrillError(f"`mwaa-dr {' '.join(arguments)}` failed: {done.stderr}")
         return json.loads(done.stdout)

@@ -18,6 +18,7 @@ from rich.console import Console
 from contract.sites import Site, Strategy
 from local.drill import report, verdict
 from local.drill.journal import Journal
+from local.drill.operator import Operator
 from local.drill.recovery import CREATION, Recovery
 from local.drill.stacks import REGIONS, Stacks
 from local.drill.user import RESTS, User
@@ -125,6 +126,7 @@ class Drill:
             facts=facts,
             journal=self.journal,
             findings=findings,
+            forecast=Operator(stacks).forecast(),
             met=verdict.objectives_met(findings, facts, CREATION["aws_takes_seconds"][-1]),
         )
         (self.folder / "report.json").write_text(json.dumps(result, indent=1))

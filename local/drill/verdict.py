@@ -106,6 +106,7 @@ def compose(
     facts: Facts,
     journal: Journal,
     findings: dict[str, Any],
+    forecast: dict[str, Any],
     met: bool,
 ) -> dict[str, Any]:
     """The report; its names are fixed, other programs read it."""
@@ -131,6 +132,7 @@ def compose(
         "steps": [
             step.to_dict() for step in sorted(journal.steps, key=lambda step: step.started_at)
         ],
+        "forecast": forecast,
         "tables": findings["tables"],
         "runs": {
             "expected": len(runs["expected"]),
