@@ -23,7 +23,7 @@ from mwaa_dr_metadata import Forecast, forecast_backup, load_manifest
 )  # fmt: skip
 @click.option(
     "--outage-at", type=Moment(), metavar="TIME",
-    help="The old owner's last sign of life: what fell due later cannot have run there.  [default: "
+    help="When the old owner was gone: what fell due later cannot have run there.  [default: "
     "nobody knows, so whatever fell due before the promotion may repeat]",
 )  # fmt: skip
 def forecast(

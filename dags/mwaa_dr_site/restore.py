@@ -21,6 +21,7 @@ from mwaa_dr_metadata import (
 from mwaa_dr_site.backups import Backups, airflow_version
 from mwaa_dr_site.mailbox import Mailbox
 from mwaa_dr_site.progress import Heartbeat
+from mwaa_dr_site.silence import lived_until
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def foretell(
             InFlightRule(order.payload.get("in_flight", InFlightRule.FAIL)),
             datetime.fromisoformat(report.snapshot_at),
             datetime.now(UTC),
-            outage_at=_moment(order.payload.get("outage_at")),
+            outage_at=lived_until(backups.config, order.payload.get("outage_at", "")),
             airflow_version=airflow_version(environ),
             most=FOLLOWED,
         )
@@ -92,7 +93,3 @@ def foretell(
         # What is restored is worth more than what was not foretold.
         logger.exception("there is no forecast")
         return {"headline": f"there is none: {type(error).__name__}: {error}"}
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
