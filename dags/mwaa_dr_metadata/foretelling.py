@@ -7,6 +7,7 @@ from mwaa_dr_metadata.backups import open_backup
 from mwaa_dr_metadata.forecast_model import Forecast
 from mwaa_dr_metadata.forecasting import forecast
 from mwaa_dr_metadata.sealing import Sealer
+from mwaa_dr_metadata.simulation import MOST_RUNS
 from mwaa_dr_metadata.storage import Storage
 from mwaa_dr_metadata.unfinished import unfinished_runs
 
@@ -19,6 +20,7 @@ def forecast_backup(
     promoted_at: datetime,
     *,
     outage_at: datetime | None = None,
+    most: int = MOST_RUNS,
 ) -> Forecast:
     """What Airflow would run after a promotion with this backup; see `forecast`.
 
@@ -35,4 +37,5 @@ def forecast_backup(
         promoted_at,
         outage_at=outage_at,
         airflow_version=backup.manifest.airflow_version,
+        most=most,
     )

@@ -50,8 +50,7 @@ def _rows(backup: Backup, table: str, columns: Sequence[str]) -> Iterator[list[b
     for item in backup.objects(ObjectSet.RESUME):
         if item.table == table:
             places = [item.columns.index(column) for column in columns]
-            for row in _binary(item, backup.whole(item)):
-                yield [row[place] for place in places]
+            yield from _binary(item, backup.whole(item), places)
 
 
 def _text(field: bytes | None) -> str:
@@ -62,19 +61,21 @@ def _integer(field: bytes | None) -> int:
     return int.from_bytes(field or b"", "big", signed=True)
 
 
-def _binary(item: BackupObject, data: bytes) -> Iterator[list[bytes | None]]:
+def _binary(item: BackupObject, data: bytes, places: Sequence[int]) -> Iterator[list[bytes | None]]:
+    """The fields at some places of each row."""
     if not data.startswith(COPY_SIGNATURE):
         raise BackupRefusedError(f"{item.key} does not begin as COPY writes its binary form")
     at = COPY_HEAD
     while (count := _number(data, at, 2)) != END_OF_ROWS:
         at += 2
-        row: list[bytes | None] = []
+        bounds: list[tuple[int, int]] = []
         for _ in range(count):
             size = _number(data, at, 4)
             at += 4
-            row.append(None if size == NULL else data[at : at + size])
+            bounds.append((at, size))
             at += max(size, 0)
-        yield row
+        found = (bounds[place] for place in places)
+        yield [None if size == NULL else data[start : start + size] for start, size in found]
 
 
 def _number(data: bytes, at: int, size: int) -> int:

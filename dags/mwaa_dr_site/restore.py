@@ -12,10 +12,9 @@ from contract.sites import InFlightRule
 from mwaa_dr_metadata import (
     ImportMode,
     ImportOptions,
-    ImportReport,
     Phase,
     engine_from_env,
-    forecast,
+    forecast_backup,
     import_backup,
 )
 from mwaa_dr_site.backups import Backups, airflow_version
@@ -68,24 +67,22 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
         )
         result = report.to_dict()
         if report.phase is not Phase.HISTORY:
-            result["forecast"] = foretell(backups, environ, order, report)
+            result["forecast"] = foretell(backups, order)
         heartbeat.succeed(result)
         return {"backup": report.backup, "rows": report.rows, "seconds": report.seconds}
 
 
-def foretell(
-    backups: Backups, environ: Mapping[str, str], order: Order, report: ImportReport
-) -> dict[str, Any]:
+def foretell(backups: Backups, order: Order) -> dict[str, Any]:
     """What Airflow will run in the hour after a promotion that comes now; people read it before."""
     try:
-        found = forecast(
-            backups.oracle(report.backup),
-            report.interrupted,
+        # A standby that follows stages only what changed, so its import cannot tell all of it.
+        found = forecast_backup(
+            backups.read,
+            backups.sealer,
+            order.payload["backup"],
             InFlightRule(order.payload.get("in_flight", InFlightRule.FAIL)),
-            datetime.fromisoformat(report.snapshot_at),
             datetime.now(UTC),
             outage_at=lived_until(backups.config, order.payload.get("outage_at", "")),
-            airflow_version=airflow_version(environ),
             most=FOLLOWED,
         )
         return found.cut(FORETOLD, ENTRIES).to_dict()

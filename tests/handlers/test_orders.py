@@ -8,6 +8,8 @@ from botocore.exceptions import ConnectTimeoutError
 from contract import keys, state
 from contract.orders import Ack, Order, OrderKind, OrderStatus
 from contract.sites import Site
+from contract.state import Step
+from handlers.adapters import timeline
 from handlers.core.errors import (
     BackupRefusedError,
     OrderFailedError,
@@ -71,6 +73,16 @@ def test_an_import_is_told_when_the_old_owner_was_last_seen(installation: Instal
     key = keys.order(Site.PRIMARY, PAUSE["order_id"])
     payload = Order.from_json(installation.text(key, Site.PRIMARY)).payload
     assert payload == {"phase": "resume", **seen}
+
+
+@pytest.mark.usefixtures("rest")
+def test_an_import_is_told_when_the_old_owner_was_fenced(installation: Installation) -> None:
+    at = "2026-11-22T12:03:00+00:00"
+    timeline.add(installation.runtime.state, FIRST, Step.FENCED, at)
+    send_order({**PAUSE, "kind": "import"}, installation.runtime)
+    key = keys.order(Site.PRIMARY, PAUSE["order_id"])
+    payload = Order.from_json(installation.text(key, Site.PRIMARY)).payload
+    assert payload == {"outage_at": at}
 
 
 @pytest.mark.usefixtures("rest")
