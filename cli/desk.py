@@ -42,14 +42,14 @@ class Desk:
         return fernet_from_env(os.environ)
 
 
-def at_desk(*, database: bool) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def at_desk(*, database: bool | None) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Give a command the options that all have, as its first argument, and explain its errors.
 
     Args:
-        database: whether the command cannot do without a database.
+        database: whether the command cannot do without a database; None if it has no use for one.
     """
     options = (
-        database_url(required=database),
+        *([] if database is None else [database_url(required=database)]),
         click.option(
             "--storage", "uri", envvar="MWAA_DR_STORAGE", show_envvar=True, required=True,
             metavar="URI", help="s3://bucket/prefix or file:///folder.",
@@ -73,7 +73,7 @@ def at_desk(*, database: bool) -> Callable[[Callable[..., T]], Callable[..., T]]
         @click.pass_obj
         @wraps(command)
         def wrapped(place: Options, *arguments: Any, **named: Any) -> T:  # noqa: ANN401
-            url = named.pop("database_url") or ""
+            url = named.pop("database_url", None) or ""
             region = named.pop("region") or place.region or _region()
             installation = named.pop("installation") or place.installation
             vault = Vault(named.pop("uri"), region, named.pop("seal_key"), installation)

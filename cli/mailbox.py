@@ -43,13 +43,7 @@ class Mailbox:
 
     def import_report(self, ownership: Ownership) -> dict[str, Any] | None:
         """What the owner's agent said of the import it was promoted with; None if it did not."""
-        reports = [
-            ack
-            for ack in store.acks(self.place, ownership.owner, ownership.incident_id)
-            if ack.status is OrderStatus.SUCCEEDED and ack.result.get("phase") in ("resume", "all")
-        ]
-        newest = max(reports, key=lambda ack: ack.updated_at, default=None)
-        return None if newest is None else newest.result
+        return store.import_report(self.place, ownership.owner, ownership.incident_id)
 
     def ask(
         self, kind: OrderKind, ownership: Ownership, payload: dict[str, Any], seconds: float

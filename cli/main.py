@@ -4,6 +4,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.backups import backups
+from cli.forecast import forecast
 from cli.metadata import metadata
 from cli.place import Options
 from cli.purge import purge
@@ -39,5 +40,5 @@ def main(ctx: click.Context, name: str | None, region: str | None, account: str 
 
 for command in (status, backups, report, rerun, metadata):
     main.add_command(command)
-for command in (purge, tables):
+for command in (forecast, purge, tables):
     metadata.add_command(command)

@@ -67,6 +67,11 @@ with_phase = click.option(
     show_default=True,
     help="`resume`: what scheduling needs; `history`: the rest, which may follow while DAGs run.",
 )  # fmt: skip
+with_in_flight = click.option(
+    "--in-flight", type=click.Choice(InFlightRule, case_sensitive=False),
+    default=InFlightRule.FAIL.value, show_default=True,
+    help="What becomes of work that was unfinished: it stays failed, runs again, or goes on.",
+)  # fmt: skip
 
 
 @metadata.command("export")
@@ -136,11 +141,7 @@ def export(
 @with_site
 @with_to
 @with_phase
-@click.option(
-    "--in-flight", type=click.Choice(InFlightRule, case_sensitive=False),
-    default=InFlightRule.FAIL.value, show_default=True,
-    help="What becomes of work that was unfinished: it stays failed, runs again, or goes on.",
-)  # fmt: skip
+@with_in_flight
 @click.option(
     "--follow", "mode", type=ImportMode, flag_value=ImportMode.FOLLOW,
     help="Into a standby: afterwards it holds what the source held, nothing more.",

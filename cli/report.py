@@ -3,10 +3,16 @@
 from typing import Any
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import show, store
+from cli import forecast, show, store
 from cli.place import Place, pass_place
 from contract import state
+from contract.sites import Site
+from mwaa_dr_metadata import Forecast
+
+SHOWN = 20
+"""DAGs of the forecast that are shown; the JSON has them all."""
 
 FIGURES = {
     "detection_seconds": "outage to incident",
@@ -21,11 +27,12 @@ FIGURES = {
 @click.option("--json", "json_", is_flag=True, help="Print JSON instead of tables.")
 @pass_place
 def report(place: Place, incident: str | None, json_: bool) -> None:
-    """The timeline and the figures of INCIDENT (default: the newest)."""
+    """The timeline and the figures of INCIDENT (default: the newest), and what was foretold."""
     found = _find(place, incident)
+    foretold = _foretold(place, found)
     timeline = sorted(found["timeline"].values(), key=lambda entry: entry["at"])
     if json_:
-        show.as_json({**found, "timeline": timeline})
+        show.as_json({**found, "timeline": timeline, "forecast": foretold})
         return
     rows = [
         ("status", found["status"]),
@@ -44,6 +51,26 @@ def report(place: Place, incident: str | None, json_: bool) -> None:
         ("at", "step", "detail"),
         [(entry["at"][:23], entry["step"], _short(entry["detail"])) for entry in timeline],
     )
+    if foretold is not None:
+        _show_forecast(foretold)
+
+
+def _foretold(place: Place, incident: dict[str, Any]) -> dict[str, Any] | None:
+    """The forecast in the answer of the site that was restored; None while there is none."""
+    try:
+        report = store.import_report(place, Site(incident["target"]), incident["incident_id"])
+    except (BotoCoreError, ClientError) as error:
+        # The rest of the report needs only the state table.
+        click.echo(f"the forecast cannot be read: {error}", err=True)
+        return None
+    return None if report is None else report.get("forecast")
+
+
+def _show_forecast(foretold: dict[str, Any]) -> None:
+    if "dags" in foretold:
+        forecast.shown(Forecast.from_dict(foretold).cut(SHOWN))
+    else:
+        show.line(f"forecast: {foretold['headline']}")
 
 
 def _find(place: Place, incident: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cli.place import Place
 from contract import keys, state
 from contract.keys import BackupPlace
 from contract.manifest import BackupObject, Manifest
-from contract.orders import Ack
+from contract.orders import Ack, OrderStatus
 from contract.sites import Site
 
 _CHUNK = 1 << 20
@@ -79,6 +79,17 @@ def acks(place: Place, site: Site, incident_id: str) -> Iterator[Ack]:
         body = _read(place, key)
         if body is not None:
             yield Ack.from_json(body)
+
+
+def import_report(place: Place, site: Site, incident_id: str) -> dict[str, Any] | None:
+    """What a site's agent said of the import it was promoted with; None if it did not."""
+    reports = [
+        one
+        for one in acks(place, site, incident_id)
+        if one.status is OrderStatus.SUCCEEDED and one.result.get("phase") in ("resume", "all")
+    ]
+    newest = max(reports, key=lambda one: one.updated_at, default=None)
+    return None if newest is None else newest.result
 
 
 def faults(

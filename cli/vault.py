@@ -5,12 +5,13 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 import click
 
+from cli.options import time_of
 from contract import keys
 from contract.manifest import Manifest
 from contract.names import Names
@@ -88,7 +89,7 @@ class Vault:
         for one in found:
             if one.backup_id == to:
                 return one
-        at = _time(to)
+        at = time_of(to)
         if at is None:
             raise click.ClickException(
                 f"There is no backup {to!r}. Say a time in ISO 8601, or one of the newest: "
@@ -188,12 +189,3 @@ def _opened(path: Path) -> FileSealer:
         raise click.UsageError(
             f"--seal-key: {path} is not a sealing key: it must hold 32 bytes in base64"
         ) from None
-
-
-def _time(text: str) -> datetime | None:
-    """UTC unless the text says otherwise."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

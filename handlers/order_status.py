@@ -9,6 +9,9 @@ from handlers.core import pacing
 from handlers.core.errors import BackupRefusedError, OrderFailedError, OrderOverdueError
 from handlers.runtime import Event, Runtime, entry, required, site_in
 
+LONGEST = 200
+"""Letters of a text in an answer."""
+
 
 def order_status(event: Event, runtime: Runtime) -> dict[str, Any]:
     """Look for the answer to `order_id` of `site`, issued at `issued_at`.
@@ -50,9 +53,16 @@ handler = entry(order_status)
 
 
 def _summary(result: dict[str, Any]) -> dict[str, Any]:
-    """Numbers and short texts, lists as their length: a machine's state must stay small."""
-    return {
-        key: len(value) if isinstance(value, list | dict) else value
-        for key, value in result.items()
-        if isinstance(value, list | dict | int | float | bool) or len(str(value)) <= 200  # noqa: PLR2004
-    }
+    """Numbers and short texts: a machine's state must stay small.
+
+    Of a list there is its length, of a part with a headline that, cut if it is long.
+    """
+    found: dict[str, Any] = {}
+    for key, value in result.items():
+        if isinstance(value, dict) and "headline" in value:
+            found[key] = str(value["headline"])[:LONGEST]
+        elif isinstance(value, list | dict):
+            found[key] = len(value)
+        elif isinstance(value, int | float | bool) or len(str(value)) <= LONGEST:
+            found[key] = value
+    return found

@@ -33,7 +33,7 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
         IncidentOverError: the incident is not open any more.
     """
     site, order_id = site_in(event, "site"), required(event, "order_id")
-    _check_open(runtime, required(event, "incident_id"))
+    incident = _open(runtime, required(event, "incident_id"))
     now = runtime.now()
     payload = dict(event.get("payload") or {})
     if event.get("undo"):
@@ -41,14 +41,17 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
         if not paused:
             return {"sent": False, "site": site.value, "order_id": order_id, "issued_at": ""}
         payload["dags"] = paused
+    kind, incident_id = _kind(event), required(event, "incident_id")
+    if kind is OrderKind.IMPORT:
+        payload["outage_at"] = _stopped_at(incident)
     order = Order(
         order_id=order_id,
-        kind=_kind(event),
+        kind=kind,
         site=site,
         epoch=int(required(event, "epoch")),
         issued_at=now.isoformat(),
         expires_at=(now + timedelta(seconds=int(required(event, "expires_seconds")))).isoformat(),
-        incident_id=required(event, "incident_id"),
+        incident_id=incident_id,
         payload=payload,
     )
     # The DR bucket is what recovery cannot do without; the primary Region may hang.
@@ -77,8 +80,16 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
 handler = entry(send_order)
 
 
-def _check_open(runtime: Runtime, incident_id: str) -> None:
-    """A drill that made way, or a recovery that outlived its lease, must not go on beside another.
+def _stopped_at(incident: dict[str, Any]) -> str:
+    """When the old owner said that its DAGs are paused, or else its last sign of life."""
+    fenced = incident.get("timeline", {}).get(Step.FENCED.value, {})
+    return fenced.get("at", "") or incident.get("outage_at", "")
+
+
+def _open(runtime: Runtime, incident_id: str) -> dict[str, Any]:
+    """The incident's item.
+
+    A drill that made way, or a recovery that outlived its lease, must not go on beside another.
 
     Raises:
         IncidentOverError: the incident is closed.
@@ -86,6 +97,7 @@ def _check_open(runtime: Runtime, incident_id: str) -> None:
     found = runtime.state.get(state.incident(incident_id))
     if found is not None and found["status"] != IncidentStatus.OPEN:
         raise IncidentOverError(f"incident {incident_id} is {found['status']}: {found['reason']}")
+    return found or {}
 
 
 def _kind(event: Event) -> OrderKind:

@@ -33,6 +33,7 @@ from mwaa_dr_metadata.errors import (
 from mwaa_dr_metadata.export import ExportOptions, export_backup
 from mwaa_dr_metadata.forecast_model import Forecast
 from mwaa_dr_metadata.forecasting import forecast
+from mwaa_dr_metadata.foretelling import forecast_backup
 from mwaa_dr_metadata.model import (
     BackupCheck,
     BackupIdentity,
@@ -99,6 +100,7 @@ __all__ = [
     "export_backup",
     "fernet_from_env",
     "forecast",
+    "forecast_backup",
     "import_backup",
     "list_backups",
     "load_manifest",

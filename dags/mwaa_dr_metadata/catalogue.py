@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from mwaa_dr_metadata.errors import MetadataError
 from mwaa_dr_metadata.session import Session, quote
 
 
@@ -43,6 +44,11 @@ class Catalogue:
 
     tables: dict[str, Table]
     foreign_keys: tuple[ForeignKey, ...]
+
+    def refuse_strangers(self, refusal: type[MetadataError]) -> None:
+        """Raises `refusal` for a database that is not one of Airflow."""
+        if "dag_run" not in self.tables:
+            raise refusal("this database holds no Airflow metadata: no table dag_run")
 
 
 _TABLES = """

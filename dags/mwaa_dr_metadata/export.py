@@ -15,7 +15,7 @@ from mwaa_dr_metadata import lineage, oracle
 from mwaa_dr_metadata.backups import Backup
 from mwaa_dr_metadata.catalogue import alembic_heads, read_catalogue
 from mwaa_dr_metadata.changes import Changes, measure
-from mwaa_dr_metadata.errors import BackupRefusedError, DatabaseSettingsError
+from mwaa_dr_metadata.errors import BackupRefusedError
 from mwaa_dr_metadata.model import BackupIdentity, ProgressCallback
 from mwaa_dr_metadata.objects import Exported, ObjectWriter
 from mwaa_dr_metadata.parent import Parent, open_parent
@@ -109,8 +109,6 @@ def export_backup(  # noqa: PLR0917 - the engine's calls share one order of argu
     writer = ObjectWriter(storage, prefix, data_key, fernet, progress)
     with open_snapshot(engine, options.workers) as snapshot:
         catalogue = read_catalogue(snapshot.lead)
-        if "dag_run" not in catalogue.tables:
-            raise DatabaseSettingsError("this database holds no Airflow metadata: no table dag_run")
         plan = make_plan(catalogue, options.without)
         database = lineage.Database(
             system_identifier=_optional(snapshot, "system_identifier FROM pg_control_system()"),

@@ -18,12 +18,20 @@ from mwaa_dr_metadata.forecast_model import (
     Outlook,
     PlannedRun,
     Runs,
+    Totals,
+    in_order,
 )
 from mwaa_dr_metadata.inflight import UNFINISHED_RUNS
 from mwaa_dr_metadata.model import InterruptedRun
 from mwaa_dr_metadata.schedules import evaluate, in_words
-from mwaa_dr_metadata.simulation import Course, Load, Made, simulate
-from mwaa_dr_metadata.timetables import Interval, Limits, Timetable, timetable_of
+from mwaa_dr_metadata.simulation import MOST_RUNS, Course, Load, Made, simulate
+from mwaa_dr_metadata.timetables import (
+    Interval,
+    Limits,
+    Timetable,
+    release_of,
+    timetable_of,
+)
 
 HORIZON = timedelta(hours=1)
 MANUAL = "manual__"
@@ -47,6 +55,7 @@ class Promotion:
     parsed: Mapping[str, datetime]
     catchup_by_default: bool
     shown: int
+    most: int
     timetable: Callable[[str], Timetable]
 
 
@@ -61,7 +70,9 @@ def forecast(
     outage_at: datetime | None = None,
     parsed_at: Mapping[str, datetime] | None = None,
     catchup_by_default: bool | None = None,
+    airflow_version: str = "",
     shown: int = SHOWN,
+    most: int = MOST_RUNS,
 ) -> Forecast:
     """Say per DAG what runs, what repeats, what never runs, and what was interrupted.
 
@@ -75,9 +86,12 @@ def forecast(
             catch-up goes on from there. For DAGs that are not in it, the promotion.
         catchup_by_default: the environment's setting. Unless given it is deduced from the DAGs,
             which say only what differs from it; where none does, it is Airflow 2's own: yes.
+        airflow_version: of the environment; some releases have rules of their own. Empty for those
+            of the newest.
         shown: runs listed of each kind and DAG, the last one apart.
+        most: runs followed of each kind and DAG, which is what takes time.
     """
-    entries = list(oracle)
+    entries, release = list(oracle), release_of(airflow_version)
     lost: dict[str, list[InterruptedRun]] = defaultdict(list)
     for run in interrupted:
         lost[run.dag_id].append(run)
@@ -91,7 +105,11 @@ def forecast(
             _deduced_catchup(entries) if catchup_by_default is None else catchup_by_default
         ),
         shown=shown,
-        timetable=cache(lambda text: timetable_of(json.loads(text))),
+        most=most,
+        timetable=cache(lambda text: timetable_of(json.loads(text), release)),
+    )
+    dags = _with_consumers(
+        entries, [_of_dag(entry, lost[entry.dag_id], promotion) for entry in entries]
     )
     return Forecast(
         snapshot_at=_text(snapshot_at),
@@ -99,9 +117,8 @@ def forecast(
         promoted_at=_text(promoted_at),
         until=_text(promotion.until),
         in_flight=in_flight,
-        dags=_with_consumers(
-            entries, [_of_dag(entry, lost[entry.dag_id], promotion) for entry in entries]
-        ),
+        dags=in_order(dags),
+        totals=Totals.of(dags),
     )
 
 
@@ -180,6 +197,7 @@ def _by_time(entry: DagOracle, schedule: DagSchedule, load: Load, promotion: Pro
         parsed=promotion.parsed.get(entry.dag_id, promotion.promoted),
         begin=promotion.promoted,
         end=promotion.until,
+        most=promotion.most,
     )
     if kind == "data":
         return course, Outlook.ON_DATA, _data_in_words(schedule)

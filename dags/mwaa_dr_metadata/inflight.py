@@ -28,6 +28,14 @@ BEGUN = (
 )
 """Everything else, so that a state that a later Airflow invents is not left running."""
 
+CUT_OFF = (
+    "CASE WHEN isfinite({t}.start_date) AND isfinite({t}.end_date) THEN coalesce("
+    "abs(extract(epoch FROM {t}.end_date - {t}.start_date) - {t}.duration) < 0.001, FALSE) "
+    "ELSE FALSE END"
+)
+"""Of a failed task in its interrupted form: a try of it was under way. One that waited for its
+retry keeps the duration of its last try, which ended before."""
+
 
 def interrupted(table: str, at: str) -> dict[str, str]:
     """Column -> SQL over the staged row `s` that gives its interrupted form.
@@ -52,8 +60,9 @@ def interrupted(table: str, at: str) -> dict[str, str]:
         f"WHEN s.state = {literal(DUE)} THEN NULL ELSE s.state END",
         "start_date": f"CASE WHEN {begun} THEN {start} ELSE s.start_date END",
         "end_date": f"CASE WHEN {begun} THEN {moment} ELSE s.end_date END",
-        "duration": f"CASE WHEN {begun} THEN extract(epoch FROM {moment} - {start}) "
-        "ELSE s.duration END",
+        # What waited for its retry was not cut off; `CUT_OFF` tells it by its duration.
+        "duration": f"CASE WHEN {begun} AND s.state <> 'up_for_retry' AND isfinite({start}) "
+        f"THEN extract(epoch FROM {moment} - {start}) ELSE s.duration END",
         # A trigger of a task that is over has no meaning, and other triggers have its number here.
         "trigger_id": "NULL",
         **{

@@ -160,8 +160,7 @@ def make_plan(catalogue: Catalogue, without: Collection[str] = ()) -> Plan:
     Raises:
         DatabaseSettingsError: this is no database of Airflow.
     """
-    if "dag_run" not in catalogue.tables:
-        raise DatabaseSettingsError("this database holds no Airflow metadata: no table dag_run")
+    catalogue.refuse_strangers(DatabaseSettingsError)
     tables: dict[str, PlannedTable] = {}
     for rule in RULES:
         new = renamed(rule.name, RENAMED_TABLES)
@@ -172,7 +171,7 @@ def make_plan(catalogue: Catalogue, without: Collection[str] = ()) -> Plan:
         elif new in catalogue.tables:
             tables[new] = _planned(rule, new, catalogue, RENAMED_TABLES, RENAMED_COLUMNS)
     graph = dependencies(catalogue, tables.values())
-    runs = catalogue.tables["dag_run"].columns if "dag_run" in catalogue.tables else {}
+    runs = catalogue.tables["dag_run"].columns
     dates = (name for name in ("run_after", "logical_date") if name in runs)
     return Plan(
         tables={name: tables[name] for name in in_order(graph)},

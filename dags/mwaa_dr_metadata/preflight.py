@@ -59,8 +59,7 @@ def check_target(
         BackupRefusedError: the schemas differ: an older backup might fit.
         TargetRefusedError: it is no Airflow database, or it is in use.
     """
-    if "dag_run" not in catalogue.tables:
-        raise TargetRefusedError("the target holds no Airflow metadata: no table dag_run")
+    catalogue.refuse_strangers(TargetRefusedError)
     heads = alembic_heads(session, catalogue)
     if heads != backup.manifest.alembic_heads:
         raise BackupRefusedError(

@@ -17,7 +17,7 @@ from mwaa_dr_metadata.catalogue import Catalogue, read_catalogue
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.errors import TargetRefusedError
 from mwaa_dr_metadata.guarded import again_if_worth_it
-from mwaa_dr_metadata.inflight import BEGUN, DUE, TASK_FAILED, UNFINISHED_RUNS
+from mwaa_dr_metadata.inflight import BEGUN, CUT_OFF, DUE, TASK_FAILED, UNFINISHED_RUNS
 from mwaa_dr_metadata.interruptions import (
     DONE,
     OF_RUN,
@@ -86,8 +86,7 @@ def rerun(
     def work() -> RerunReport:
         with transaction(engine) as session:
             catalogue = read_catalogue(session)
-            if "dag_run" not in catalogue.tables:
-                raise TargetRefusedError("this database holds no Airflow metadata: no dag_run")
+            catalogue.refuse_strangers(TargetRefusedError)
             session.execute("SAVEPOINT before")
             report = _rerun(
                 session, catalogue, snapshot_at, names, force=force, whole=whole, dry_run=dry_run
@@ -184,9 +183,10 @@ def _clear_tasks(
     )
     values = {
         **FROM_SCRATCH,
-        # Scheduling counts a try again, and the outage must not cost one. Nothing here says any
-        # more which tasks waited for a retry; those get one try more than they had.
-        "max_tries": "CASE WHEN t.try_number > 0 THEN t.max_tries + 1 ELSE t.max_tries END",
+        # Scheduling counts a try again, and the outage must not cost one. What waited for its
+        # retry had that try still before it.
+        "max_tries": "CASE WHEN t.try_number > 0 AND t.state <> 'up_for_retry' "
+        f"AND {CUT_OFF.format(t='t')} THEN t.max_tries + 1 ELSE t.max_tries END",
     }
     return session.execute(
         f"UPDATE task_instance t SET {_assigned(catalogue, 'task_instance', values)} "

@@ -56,7 +56,7 @@ class Course:
         made: in order.
         skipped: intervals left out because the DAG does not catch up.
         following: the first run after the end.
-        complete: False if there were more than `MOST_RUNS` of a kind.
+        complete: False if there were more of a kind than were followed.
     """
 
     made: list[Made] = field(default_factory=list)
@@ -96,18 +96,20 @@ def simulate(
     parsed: datetime,
     begin: datetime,
     end: datetime,
+    most: int = MOST_RUNS,
 ) -> Course:
     """Follow a DAG whose latest scheduled run was `last`, from `begin` to `end`.
 
     Args:
         parsed: when its file was parsed last before `begin`; that chose its next run.
+        most: runs that are followed.
     """
     slots = _Slots(load, begin)
     made: list[Made] = []
     following: Made | None = None
     decided, clock, exact = parsed, begin, True
     run = timetable.next_run(last, limits, decided)
-    while run is not None and len(made) < MOST_RUNS:
+    while run is not None and len(made) < most:
         exact = exact and not (timetable.follows_clock and decided in run)
         due = max(run.end, clock)
         starts = slots.free(due)
@@ -122,16 +124,17 @@ def simulate(
         free = clock if limits.catchup else slots.free(clock)
         decided = clock if free == NEVER else free
         run = timetable.next_run(run, limits, decided)
-    skipped = _skipped(timetable, last, limits, made, begin)
-    return Course(made, skipped, following, max(len(made), len(skipped)) < MOST_RUNS)
+    skipped = _skipped(timetable, last, limits, made, begin, most)
+    return Course(made, skipped, following, max(len(made), len(skipped)) < most)
 
 
-def _skipped(
+def _skipped(  # noqa: PLR0917
     timetable: Timetable,
     last: Interval | None,
     limits: Limits,
     made: list[Made],
     begin: datetime,
+    most: int,
 ) -> list[Interval]:
     """What catching up would have made, and is not made."""
     if limits.catchup or last is None:
@@ -140,7 +143,7 @@ def _skipped(
     everything = replace(limits, catchup=True)
     skipped: list[Interval] = []
     run = timetable.next_run(last, everything, begin)
-    while run is not None and run.end <= begin and run.start < until and len(skipped) < MOST_RUNS:
+    while run is not None and run.end <= begin and run.start < until and len(skipped) < most:
         skipped.append(run)
         run = timetable.next_run(run, everything, begin)
     return skipped

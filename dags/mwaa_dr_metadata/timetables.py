@@ -1,27 +1,23 @@
 """Computes when a DAG runs next, as Airflow's own timetables do, without Airflow.
 
 Each class follows the class of Airflow's that its docstring names, rule by rule; a test lets both
-answer the same questions. All times are aware and in UTC: only a cron expression has a time zone.
+answer the same questions. Where releases differ, so does what they get. All times are aware and in
+UTC: only a cron expression has a time zone.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import cache, partial
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
-from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from dateutil.relativedelta import relativedelta, weekday
 
-PRESETS = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@quarterly": "0 0 1 */3 *",
-    "@yearly": "0 0 1 1 *",
-}
+from mwaa_dr_metadata.cron import Cron
+
+Release = tuple[int, ...]
+LATEST: Release = (99,)
+"""Of an environment that did not say its release: the rules of the newest one known here."""
 Delta = timedelta | relativedelta
 
 
@@ -55,57 +51,16 @@ class Timetable(Protocol):
     def next_run(self, last: Interval | None, limits: Limits, now: datetime) -> Interval | None: ...
 
 
-class Cron:
-    """`CronMixin`: croniter on wall-clock times, with the turns of the clock set right.
-
-    It is the croniter that is installed here. Airflow's may be older: before 6.2 it passes over the
-    first of March where the days of a month go in steps, and before 5 a range like `13-13` means
-    one value instead of all.
-
-    Raises:
-        ValueError: the expression or the zone is not known.
-    """
-
-    def __init__(self, expression: str, zone: str | int) -> None:
-        # One for all steps, since making one takes five times as long as a step.
-        self._croniter = croniter(PRESETS.get(expression, expression))
-        self._zone = zone_of(zone)
-        # Aligning asks again for steps that were just taken.
-        self.next = cache(partial(self._step, self._croniter.get_next))
-        self.previous = cache(partial(self._step, self._croniter.get_prev))
-
-    def align_next(self, current: datetime) -> datetime:
-        following = self.next(current)
-        return current if self.previous(following) == current else following
-
-    def align_previous(self, current: datetime) -> datetime:
-        preceding = self.previous(current)
-        return current if self.next(preceding) == current else preceding
-
-    def _step(self, find: Callable[..., Any], current: datetime) -> datetime:
-        naive = current.astimezone(self._zone).replace(tzinfo=None, fold=0)
-        self._croniter.set_current(naive, force=True)
-        found: datetime = find(datetime)
-        # At least once an hour: the hour that the clock repeats must not be left out.
-        if self._croniter.expanded[1] == ["*"]:
-            return current + (found - naive)
-        return self._localized(found)
-
-    def _localized(self, naive: datetime) -> datetime:
-        """A time that occurs twice means its second occurrence; one that never occurs, as much
-        later as the clock jumped."""
-        second = naive.replace(tzinfo=self._zone, fold=1)
-        after, before = second.utcoffset(), second.replace(fold=0).utcoffset()
-        if after is not None and before is not None and after > before:
-            second += after - before
-        return second.astimezone(UTC)
-
-
 @dataclass(frozen=True)
 class CronIntervals:
-    """`CronDataIntervalTimetable`."""
+    """`CronDataIntervalTimetable`.
+
+    Args:
+        passes_moments: see `_next_interval`.
+    """
 
     cron: Cron
+    passes_moments: bool
     follows_clock: bool = False
 
     def next_run(self, last: Interval | None, limits: Limits, now: datetime) -> Interval | None:
@@ -117,7 +72,8 @@ class CronIntervals:
             if newest is None:
                 return None
             earliest = newest if earliest is None else max(newest, earliest)
-        return _next_interval(earliest, last, limits, self.cron.align_previous, self.cron.next)
+        align = self.cron.align_previous
+        return _next_interval(earliest, last, limits, align, self.cron.next, self.passes_moments)
 
     def _newest(self, now: datetime) -> datetime | None:
         """Start of the latest interval that is over, or that begins right now.
@@ -134,38 +90,67 @@ class CronIntervals:
 
 @dataclass(frozen=True)
 class DeltaIntervals:
-    """`DeltaDataIntervalTimetable`."""
+    """`DeltaDataIntervalTimetable`.
+
+    Args:
+        follows_clock: without catch-up an interval ends now, not at a multiple of the delta (until
+            Airflow 2.7).
+        anchored: months and years are counted from the start date, not from 1970 as if all had the
+            same length (since Airflow 3.3).
+        passes_moments: see `_next_interval`.
+    """
 
     delta: Delta
-    follows_clock: bool = False
+    follows_clock: bool
+    anchored: bool
+    passes_moments: bool
 
     def next_run(self, last: Interval | None, limits: Limits, now: datetime) -> Interval | None:
         earliest = limits.earliest
         if not limits.catchup:
-            newest = self._rounded(now) - self.delta
+            newest = self._rounded(now, earliest or now) - self.delta
             earliest = newest if earliest is None else max(newest, earliest)
         return _next_interval(
-            earliest, last, limits, lambda moment: moment, lambda moment: moment + self.delta
+            earliest, last, limits, lambda moment: moment, self._following, self.passes_moments
         )
 
-    def _rounded(self, moment: datetime) -> datetime:
+    def _following(self, moment: datetime) -> datetime:
+        return moment + self.delta
+
+    def _rounded(self, moment: datetime, anchor: datetime) -> datetime:
+        if self.follows_clock:
+            return moment
+        delta = self.delta
+        if self.anchored and isinstance(delta, relativedelta) and (delta.months or delta.years):
+            while (following := self._following(anchor)) <= moment:
+                anchor = following
+            return anchor
         seconds = moment.timestamp()
-        return datetime.fromtimestamp(seconds - seconds % _seconds(self.delta), tz=UTC)
+        return datetime.fromtimestamp(seconds - seconds % _seconds(delta), tz=UTC)
 
 
-def _next_interval(
+def _next_interval(  # noqa: PLR0917
     earliest: datetime | None,
     last: Interval | None,
     limits: Limits,
     align: Callable[[datetime], datetime],
     following: Callable[[datetime], datetime],
+    passes_moments: bool,
 ) -> Interval | None:
+    """`_DataIntervalTimetable`.
+
+    Args:
+        passes_moments: after a run that took no time, as another timetable makes them, none begins
+            at the moment of that run again (since Airflow 3.3).
+    """
     if last is None:
         start = earliest
     else:
         start = align(last.end)
         if earliest is not None:
             start = max(start, earliest)
+        if passes_moments and last.start == last.end == start:
+            start = following(start)
     if start is None or (limits.latest is not None and start > limits.latest):
         return None
     return Interval(start, following(start))
@@ -288,12 +273,19 @@ class Continuous:
 
 @dataclass(frozen=True)
 class Events:
-    """`EventsTimetable`."""
+    """`EventsTimetable`.
 
-    dates: Sequence[datetime] = field(default_factory=list)
+    Args:
+        limited: it heeds the DAG's limits (since Airflow 2.8).
+    """
+
+    dates: Sequence[datetime]
+    limited: bool
     follows_clock: bool = False
 
     def next_run(self, last: Interval | None, limits: Limits, now: datetime) -> Interval | None:
+        if not self.limited:
+            limits = Limits(None, None, catchup=True)
         earliest = limits.earliest
         if not limits.catchup:
             earliest = now if earliest is None else max(now, earliest)
@@ -331,13 +323,6 @@ def delta_of(value: float | Mapping[str, Any]) -> Delta:
     return timedelta(seconds=value)
 
 
-def zone_of(value: str | int) -> tzinfo:
-    """A name, or an offset in seconds."""
-    if isinstance(value, str):
-        return ZoneInfo(value)
-    return timezone(timedelta(seconds=value))
-
-
 def _positive(value: float | Mapping[str, Any]) -> Delta:
     delta = delta_of(value)
     if _seconds(delta) <= 0:
@@ -345,35 +330,54 @@ def _positive(value: float | Mapping[str, Any]) -> Delta:
     return delta
 
 
-def _triggers(description: Mapping[str, Any]) -> CronTriggers:
+def _cron(expression: str, description: Mapping[str, Any], release: Release) -> Cron:
+    return Cron(expression, description["timezone"], peeks=release < (2, 8))
+
+
+def _triggers(description: Mapping[str, Any], release: Release) -> CronTriggers:
     immediately = description.get("run_immediately")
     if immediately is not None and not isinstance(immediately, bool):
         immediately = timedelta(seconds=immediately)
     interval = delta_of(description["interval"])
     return CronTriggers(
         [
-            CronTrigger(Cron(expression, description["timezone"]), interval, immediately)
+            CronTrigger(_cron(expression, description, release), interval, immediately)
             for expression in description["expressions"]
         ]
     )
 
 
-_KINDS: dict[str, Callable[[Mapping[str, Any]], Timetable]] = {
-    "cron-interval": lambda it: CronIntervals(Cron(it["expression"], it["timezone"])),
-    "delta-interval": lambda it: DeltaIntervals(_positive(it["delta"])),
+_KINDS: dict[str, Callable[[Mapping[str, Any], Release], Timetable]] = {
+    "cron-interval": lambda it, release: CronIntervals(
+        _cron(it["expression"], it, release), passes_moments=release >= (3, 3)
+    ),
+    "delta-interval": lambda it, release: DeltaIntervals(
+        _positive(it["delta"]),
+        follows_clock=release < (2, 8),
+        anchored=release >= (3, 3),
+        passes_moments=release >= (3, 3),
+    ),
     "cron-trigger": _triggers,
-    "delta-trigger": lambda it: DeltaTrigger(_positive(it["delta"]), delta_of(it["interval"])),
-    "once": lambda it: Once(it["needs_start"]),
-    "continuous": lambda it: Continuous(it["needs_start"]),
-    "events": lambda it: Events([datetime.fromisoformat(date) for date in it["dates"]]),
-    "never": lambda _: Never(),
-    "data": lambda _: Never(),
-    "data-or-time": lambda it: timetable_of(it["timetable"]),
+    "delta-trigger": lambda it, _: DeltaTrigger(_positive(it["delta"]), delta_of(it["interval"])),
+    "once": lambda it, _: Once(it["needs_start"]),
+    "continuous": lambda it, _: Continuous(it["needs_start"]),
+    "events": lambda it, release: Events(
+        [datetime.fromisoformat(date) for date in it["dates"]], limited=release >= (2, 8)
+    ),
+    "never": lambda _it, _release: Never(),
+    "data": lambda _it, _release: Never(),
+    "data-or-time": lambda it, release: timetable_of(it["timetable"], release),
 }
 
 
-def timetable_of(description: Mapping[str, Any]) -> Timetable:
-    """The timetable that `schedules` described.
+def release_of(version: str) -> Release:
+    """Airflow 2.10.3 is (2, 10, 3); `LATEST` for a version that says nothing."""
+    numbers = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in numbers[0].split(".")) if numbers else LATEST
+
+
+def timetable_of(description: Mapping[str, Any], release: Release = LATEST) -> Timetable:
+    """The timetable that `schedules` described, as a release of Airflow follows it.
 
     Raises:
         ValueError: it is not known here, or what it says makes no sense; the message says which.
@@ -382,6 +386,6 @@ def timetable_of(description: Mapping[str, Any]) -> Timetable:
     if kind == "unknown":
         raise ValueError(description["reason"])
     try:
-        return _KINDS[kind](description)
+        return _KINDS[kind](description, release)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"{kind} schedule {dict(description)} cannot be read: {error}") from error

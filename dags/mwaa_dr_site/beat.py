@@ -1,7 +1,7 @@
 """One run of the agent: fence or sweep, prove life, read the orders."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mwaa_dr_metadata.rerun_request import answer
 from mwaa_dr_site import inbox
 from mwaa_dr_site.backups import Backups
 from mwaa_dr_site.mailbox import AWS_ERRORS, Mailbox, now
+from mwaa_dr_site.silence import lived_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -159,7 +160,9 @@ def _rerun(
         OrderRefusedError: this site does not own the epoch, so nothing may run here.
     """
     _only_as_owner(config, ownership, "runs anything again")
-    return answer(engine, RerunRequest.from_payload(order.payload))
+    request = RerunRequest.from_payload(order.payload)
+    until = lived_until(config, request.outage_at)
+    return answer(engine, replace(request, outage_at=until.isoformat() if until else ""))
 
 
 def _only_as_owner(config: "AgentConfig", ownership: Ownership, what: str) -> None:

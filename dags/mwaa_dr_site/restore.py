@@ -1,19 +1,36 @@
 """Restores a backup into this environment, as ordered."""
 
 import json
+import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from contract.agent_config import AgentConfig
 from contract.orders import Order
 from contract.sites import InFlightRule
-from mwaa_dr_metadata import ImportMode, ImportOptions, Phase, engine_from_env, import_backup
+from mwaa_dr_metadata import (
+    ImportMode,
+    ImportOptions,
+    Phase,
+    engine_from_env,
+    forecast_backup,
+    import_backup,
+)
 from mwaa_dr_site.backups import Backups, airflow_version
 from mwaa_dr_site.mailbox import Mailbox
 from mwaa_dr_site.progress import Heartbeat
+from mwaa_dr_site.silence import lived_until
+
+logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 600
 """A sync that is under way ends soon, and what it wrote need not be written again."""
+FORETOLD, ENTRIES = 100, 2
+"""DAGs of a forecast that travel with the answer, those with something to say first, and entries of
+each of their lists: a quarter of a megabyte."""
+FOLLOWED = 500
+"""Runs of a DAG that a forecast counts, so that it takes seconds however much has piled up."""
 
 
 def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]) -> dict[str, Any]:
@@ -48,5 +65,28 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
             ),
             progress=heartbeat.note,
         )
-        heartbeat.succeed(report.to_dict())
+        result = report.to_dict()
+        if report.phase is not Phase.HISTORY:
+            result["forecast"] = foretell(backups, order)
+        heartbeat.succeed(result)
         return {"backup": report.backup, "rows": report.rows, "seconds": report.seconds}
+
+
+def foretell(backups: Backups, order: Order) -> dict[str, Any]:
+    """What Airflow will run in the hour after a promotion that comes now; people read it before."""
+    try:
+        # A standby that follows stages only what changed, so its import cannot tell all of it.
+        found = forecast_backup(
+            backups.read,
+            backups.sealer,
+            order.payload["backup"],
+            InFlightRule(order.payload.get("in_flight", InFlightRule.FAIL)),
+            datetime.now(UTC),
+            outage_at=lived_until(backups.config, order.payload.get("outage_at", "")),
+            most=FOLLOWED,
+        )
+        return found.cut(FORETOLD, ENTRIES).to_dict()
+    except Exception as error:
+        # What is restored is worth more than what was not foretold.
+        logger.exception("there is no forecast")
+        return {"headline": f"there is none: {type(error).__name__}: {error}"}

@@ -35,6 +35,10 @@ class Operator:
         report = self._rerun(*dag_ids)["report"]
         return [f"{run['dag_id']}/{run['run_id']}" for run in report["runs"]]
 
+    def forecast(self) -> dict[str, Any]:
+        """What the product foretold before it promoted the DR site."""
+        return self._run("report")["forecast"] or {"headline": "there is none"}
+
     def _rerun(self, *arguments: str) -> dict[str, Any]:
         return self._run("rerun", *arguments)
 

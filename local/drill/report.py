@@ -8,6 +8,8 @@ from typing import Any
 
 import jinja2
 
+from mwaa_dr_metadata import Forecast
+
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 WIDTH = 1000
 """Width of the drawing area, in the drawing's own units."""
@@ -158,6 +160,13 @@ def on_aws(report: dict[str, Any]) -> tuple[float, float] | None:
     return rest.total_seconds() + low, rest.total_seconds() + high
 
 
+def foretold(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The forecast as a heading and rows; nothing if there was none."""
+    if "dags" not in report["forecast"]:
+        return []
+    return Forecast.from_dict(report["forecast"]).table()
+
+
 def render(report: dict[str, Any], findings: dict[str, Any]) -> str:
     """The whole page.
 
@@ -173,6 +182,7 @@ def render(report: dict[str, Any], findings: dict[str, Any]) -> str:
         report=report,
         findings=findings,
         timeline=timeline(report),
+        foretold=foretold(report),
         recovery_times=recovery_times(report),
         on_aws=on_aws(report),
         width=WIDTH,

@@ -133,6 +133,7 @@ class Drill:
             work.wait_for_busy_moment()
         recovery = Recovery(scene.stacks, scene.move(Site.DR, LOST_EPOCH), creates=self.creates)
         facts = recovery.watch_it(recovery.lose_region(outage))
+        forecast = Operator(scene.stacks).forecast()
         with self.journal.step("the independent checker looks at everything"):
             told = scene.evidence.of_recovery(facts, scene.watch.manifest(facts.backup))
             findings = verdict.ask_checker(told)
@@ -146,6 +147,7 @@ class Drill:
             facts=facts,
             journal=self.journal,
             findings=findings,
+            forecast=forecast,
             met=verdict.objectives_met(
                 findings, facts, self.strategy, CREATION["aws_takes_seconds"][-1]
             ),

@@ -166,6 +166,7 @@ def compose(
     facts: Facts,
     journal: Journal,
     findings: dict[str, Any],
+    forecast: dict[str, Any],
     met: bool,
     comeback: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -196,6 +197,7 @@ def compose(
         "steps": [
             step.to_dict() for step in sorted(journal.steps, key=lambda step: step.started_at)
         ],
+        "forecast": forecast,
         "tables": findings["tables"],
         "runs": {
             "expected": len(runs["expected"]),

@@ -17,7 +17,10 @@ from cli.main import main
 from contract import keys, state
 from contract.manifest import BackupKind, BackupObject, Manifest, ObjectSet
 from contract.names import Names
-from contract.sites import Site
+from contract.orders import Ack, OrderStatus
+from contract.sites import InFlightRule, Site
+from mwaa_dr_metadata import forecast
+from tests.metadata.test_metadata_forecast import PROMOTED, SNAPSHOT, dag
 
 NAMES = Names("etl", "123456789012")
 REGION = "us-west-2"
@@ -206,6 +209,44 @@ def test_a_report_tells_an_incident_in_order() -> None:
     shown = run("report", FIRST).output
     for text in ("outage to un-paused", "360 s", "rows 7", "pulse: bad [400 s old]"):
         assert text in shown
+
+
+def some_forecast(dags: int) -> dict[str, Any]:
+    entries = [dag(dag_id=f"dag_{number:02d}") for number in range(dags)]
+    return forecast(entries, [], InFlightRule.FAIL, SNAPSHOT, PROMOTED).to_dict()
+
+
+def put_answer(forecast: dict[str, Any]) -> None:
+    result = {"phase": "resume", "forecast": forecast}
+    ack = Ack(f"{FIRST}-import-resume-x", Site.DR, OrderStatus.SUCCEEDED, "now", result)
+    put(keys.ack(Site.DR, ack.order_id), ack.to_json().encode())
+
+
+def test_a_report_shows_what_was_foretold_before_the_promotion() -> None:
+    put_item(state.incident(FIRST), INCIDENT)
+    foretold = some_forecast(dags=30)
+    put_answer(foretold)
+    assert answer("report", FIRST)["forecast"] == foretold
+    shown = run("report", FIRST).output
+    for text in (foretold["headline"], "dag_00", "and 10 DAGs more", "in-flight rule fail"):
+        assert text in shown
+    assert "Never run" not in shown, "a column in which nothing stands"
+
+
+def test_a_report_says_why_there_is_no_forecast() -> None:
+    put_item(state.incident(FIRST), INCIDENT)
+    assert answer("report", FIRST)["forecast"] is None
+    put_answer({"headline": "there is none: ValueError: no"})
+    assert "there is none: ValueError: no" in run("report", FIRST).output
+
+
+def test_a_report_needs_no_bucket() -> None:
+    put_item(state.incident(FIRST), INCIDENT)
+    boto3.client("s3", region_name=REGION).delete_bucket(Bucket=NAMES.backup_bucket(Site.DR))
+    result = run("report", FIRST)
+    assert result.exit_code == 0
+    assert "outage to un-paused" in result.stdout
+    assert "the forecast cannot be read" in result.stderr
 
 
 def test_a_report_of_nothing_says_so() -> None:

@@ -1,5 +1,6 @@
-"""Every command that `docs/metadata.md` prints does what the page says."""
+"""Every command that `docs/metadata.md` and `docs/forecast.md` print does what the page says."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -18,12 +19,13 @@ __all__ = ["agent", "recovered"]
 pytestmark = pytest.mark.airflow
 
 PAGE = ROOT / "docs" / "metadata.md"
+FORECAST = ROOT / "docs" / "forecast.md"
 BUCKET = "my-backups"
 
 
-def commands(section: str) -> list[str]:
+def commands(section: str, page: Path = PAGE) -> list[str]:
     """The command lines of a section, in order."""
-    text = PAGE.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    text = page.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
     return re.findall(r"^ *\$ ((?:env -u \w+ )?mwaa-dr .+)$", text, re.MULTILINE)
 
 
@@ -78,6 +80,18 @@ def test_export_import_and_verify_work_as_printed(filled: World, target: World, 
     for line in imports:
         run(line, target, **examples)
     assert target.one("SELECT state FROM dag_run WHERE run_id = 'live'") == "queued"
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_forecast_works_as_printed(filled: World):
+    run("mwaa-dr metadata export", filled)
+    lines = commands("Ask for one", FORECAST)
+    assert len(lines) == 3
+    shown = [run(line, filled, **{"2026-11-26T09:30Z": "2100-01-01"}) for line in lines]
+    assert "in-flight rule rerun" in shown[1]
+    found = json.loads(shown[2])
+    assert found["outage_at"] == "2026-11-26T10:40:00+00:00"
+    assert found["until"] == "2026-11-26T12:00:00+00:00"
 
 
 @pytest.mark.usefixtures("environ", "recovered")

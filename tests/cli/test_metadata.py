@@ -97,6 +97,38 @@ def test_an_environment_travels_from_one_database_to_another(filled, target, com
     assert all(table["matched"] for table in checked["tables"])
 
 
+def test_a_forecast_needs_only_the_backup(filled, target, command):
+    exported = command.answer("export", filled, "--airflow-version", "2.10.3")
+    found = command.answer("forecast", None, "--in-flight", "rerun")
+    taken_at = datetime.fromisoformat(exported["snapshot_at"])
+    assert datetime.fromisoformat(found["snapshot_at"]) == taken_at
+    assert found["in_flight"] == "rerun"
+    cut_off = {run["run_id"] for dag in found["dags"] for run in dag["interrupted"]}
+    imported = command.answer("import", target)
+    assert cut_off == {run["run_id"] for run in imported["interrupted"]}
+    fates = {run["fate"] for dag in found["dags"] for run in dag["interrupted"]}
+    assert fates == {"rerun"}
+
+
+def test_a_forecast_is_of_the_time_and_the_backup_that_were_named(filled, command):
+    first = command.answer("export", filled)
+    command.answer("export", filled, "--full")
+    asked = ("--promoted-at", "2030-01-01T09:30", "--outage-at", "2030-01-01T10:00+01:00")
+    found = command.answer("forecast", None, "--to", first["backup_id"], *asked)
+    taken_at = datetime.fromisoformat(first["snapshot_at"])
+    assert datetime.fromisoformat(found["snapshot_at"]) == taken_at
+    assert found["promoted_at"] == "2030-01-01T09:30:00+00:00"
+    assert found["until"] == "2030-01-01T10:30:00+00:00"
+    assert found["outage_at"] == "2030-01-01T09:00:00+00:00"
+    shown = command("forecast", None, "--to", first["backup_id"], *asked).output
+    assert "forecast from 2030-01-01T09:30 to 2030-01-01T10:30 UTC, in-flight rule fail" in shown
+    assert found["headline"] in shown
+    assert re.search(r"busy +│.*\(fail\)", shown)
+    refused = command("forecast", None, "--promoted-at", "soon")
+    assert refused.exit_code == 2
+    assert "'soon' is not a time" in refused.output
+
+
 def test_importing_twice_is_once_and_asks_nothing(filled, target, command):
     command.answer("export", filled)
     command.answer("import", target)

@@ -62,6 +62,7 @@ def report(*, verified: bool = True) -> dict[str, Any]:
             "at_risk": ["orders_etl/scheduled__2026-01-01T09:58:00+00:00"],
             "in_flight": ["long_training/scheduled__2026-01-01T09:57:18+00:00"],
         },
+        "forecast": {"headline": "there is none"},
         "verified": verified,
     }
 

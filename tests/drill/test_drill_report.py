@@ -2,8 +2,11 @@
 
 import re
 
+from contract.sites import InFlightRule
 from local.drill import report
+from mwaa_dr_metadata import forecast
 from tests.drill import sample_report
+from tests.metadata.test_metadata_forecast import PROMOTED, SNAPSHOT, dag
 
 
 def _page(*, verified=True):
@@ -23,6 +26,18 @@ def test_says_whether_the_checker_agrees():
     assert "does not agree; objections: 1" in spoilt
     assert "xcom-equal" in spoilt
     assert "&lt;a key&gt;" in spoilt
+
+
+def test_shows_what_was_foretold():
+    assert "there is none" in _page()
+    made = sample_report.report()
+    entries = [dag(dag_id="<orders>"), dag(dag_id="asleep", is_paused=True)]
+    foretold = forecast(entries, [], InFlightRule.FAIL, SNAPSHOT, PROMOTED)
+    page = report.render({**made, "forecast": foretold.to_dict()}, sample_report.findings())
+    assert "18 runs of 1 DAGs; 6 may repeat" in page
+    assert "<td>&lt;orders&gt;</td>" in page
+    assert "<td>asleep</td>" in page
+    assert "<th>Never run</th>" not in page
 
 
 def test_timeline_puts_every_step_in_its_place():

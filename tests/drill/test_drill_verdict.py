@@ -73,9 +73,11 @@ def test_the_report_repeats_the_findings():
         facts=_facts(),
         journal=journal,
         findings=_findings(verified=False),
+        forecast={"headline": "18 runs"},
         met=False,
     )
     assert report["verified"] is False
+    assert report["forecast"] == {"headline": "18 runs"}
     assert report["runs"] == {
         "expected": 2,
         "completed": 1,

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from contract import keys
+from contract import keys, state
 from contract.orders import Ack, Order, OrderKind, OrderStatus
 from contract.sites import Site
+from contract.state import Step
+from handlers.adapters import timeline
 from handlers.core.errors import (
     BackupRefusedError,
     OrderFailedError,
@@ -61,6 +63,43 @@ def test_an_order_lies_in_the_site_s_own_bucket(installation: Installation, rest
     assert sent["accelerated"]
     assert rest[0]["Path"] == "/dags/mwaa_dr_agent/dagRuns"
     assert f"order-sent#{PAUSE['order_id']}" in incident(installation)["timeline"]
+
+
+@pytest.mark.usefixtures("rest")
+def test_an_import_is_told_when_the_old_owner_was_last_seen(installation: Installation) -> None:
+    seen = {"outage_at": "2026-11-22T11:50:00+00:00"}
+    installation.runtime.state.set(state.incident(FIRST), seen, expected={"status": "open"})
+    send_order({**PAUSE, "kind": "import", "payload": {"phase": "resume"}}, installation.runtime)
+    key = keys.order(Site.PRIMARY, PAUSE["order_id"])
+    payload = Order.from_json(installation.text(key, Site.PRIMARY)).payload
+    assert payload == {"phase": "resume", **seen}
+
+
+@pytest.mark.usefixtures("rest")
+def test_an_import_is_told_when_the_old_owner_was_fenced(installation: Installation) -> None:
+    at = "2026-11-22T12:03:00+00:00"
+    timeline.add(installation.runtime.state, FIRST, Step.FENCED, at)
+    send_order({**PAUSE, "kind": "import"}, installation.runtime)
+    key = keys.order(Site.PRIMARY, PAUSE["order_id"])
+    payload = Order.from_json(installation.text(key, Site.PRIMARY)).payload
+    assert payload == {"outage_at": at}
+
+
+@pytest.mark.usefixtures("rest")
+def test_of_an_answer_with_a_headline_that_is_passed_on(installation: Installation) -> None:
+    sent = send_order(PAUSE, installation.runtime)
+    result = {
+        "rows": 7,
+        "interrupted": [{}, {}],
+        "forecast": {"headline": "18 runs of 1 DAGs", "dags": [{}] * 200},
+        "long": "x" * 500,
+    }
+    answer(installation, PAUSE, OrderStatus.SUCCEEDED, result=result)
+    assert look(installation, sent)["result"] == {
+        "rows": 7,
+        "interrupted": 2,
+        "forecast": "18 runs of 1 DAGs",
+    }
 
 
 def test_an_order_sent_again_stays_the_first(installation: Installation, rest: list) -> None:

@@ -13,7 +13,7 @@ import pendulum
 from airflow import __version__
 from airflow.timetables.base import DataInterval
 from airflow.timetables.events import EventsTimetable
-from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable
 from dateutil.relativedelta import relativedelta, weekday
 
@@ -55,8 +55,11 @@ def zone_of(value):
 
 def schedule_of(case):
     kind = case["kind"]
-    if kind == "delta":
-        return delta_of(case["delta"])
+    if kind.startswith("delta"):
+        delta = delta_of(case["delta"])
+        if kind == "delta-trigger":
+            return DeltaTriggerTimetable(delta, interval=delta_of(case["interval"]))
+        return DeltaDataIntervalTimetable(delta) if kind == "delta-interval" else delta
     if kind == "cron-interval":
         return CronDataIntervalTimetable(case["crons"][0], timezone=zone_of(case["zone"]))
     if kind == "cron-trigger":
@@ -69,8 +72,6 @@ def schedule_of(case):
             interval=delta_of(case["interval"]),
             **extra,
         )
-    if kind == "delta-trigger":
-        return DeltaTriggerTimetable(delta_of(case["delta"]), interval=delta_of(case["interval"]))
     if kind == "events":
         return EventsTimetable([pendulum.parse(date) for date in case["dates"]])
     return {"cron": case.get("crons", [None])[0], "none": None}.get(kind, f"@{kind}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contract.manifest import DagOracle, DagSchedule
 from contract.sites import InFlightRule
-from mwaa_dr_metadata import InterruptedRun, InterruptedTask, forecast
+from mwaa_dr_metadata import Forecast, InterruptedRun, InterruptedTask, forecast
 from mwaa_dr_metadata.forecast_model import DagForecast, Fate, Outlook, PlannedRun
 from mwaa_dr_metadata.oracle import from_json, to_json
 from mwaa_dr_metadata.schedules import evaluate, read_schedule
@@ -283,9 +283,12 @@ def test_long_lists_are_counted_and_not_listed():
     assert (found.runs.count, len(found.runs.first), found.runs.complete) == (18, 3, True)
     assert found.runs.last is not None
     assert dates([found.runs.last]) == [85]
-    endless = of(dag({**FIVE_MINUTES, "expression": "* * * * *"}, last_end=START))
-    assert not endless.runs.complete
-    assert str(endless.runs) == "5000 or more"
+    endless = dag({**FIVE_MINUTES, "expression": "* * * * *"}, last_end=START)
+    assert not of(endless).runs.complete
+    assert str(of(endless).runs) == "5000 or more"
+    assert str(of(endless, most=50).runs) == "50 or more"
+    whole = forecast([endless, dag(dag_id="e")], [], InFlightRule.FAIL, SNAPSHOT, PROMOTED, most=50)
+    assert str(whole.totals).startswith("at least 68 runs of 2 DAGs; 56 may repeat")
 
 
 def test_a_forecast_is_json_and_a_table():
@@ -297,7 +300,11 @@ def test_a_forecast_is_json_and_a_table():
     assert read["totals"]["runs"] == 18
     assert read["totals"]["repeats"] == 2
     assert read["totals"]["by_hand"] == 1
-    assert read["dags"][1]["runs"]["first"][0]["logical_date"] == minutes(0)
+    assert read["headline"] == (
+        "18 runs of 1 DAGs; 2 may repeat; 1 were interrupted; 1 of those need a person"
+    )
+    assert read["dags"][0]["runs"]["first"][0]["logical_date"] == minutes(0)
+    assert Forecast.from_dict(read) == found
     heading, *rows = found.table()
     assert [row[0] for row in rows] == ["a", "b"]
     assert dict(zip(heading, rows[0], strict=True)) == {
@@ -308,10 +315,44 @@ def test_a_forecast_is_json_and_a_table():
         "First": minutes(0),
         "Last": minutes(85),
         "May repeat": "2",
-        "Never run": "",
         "Interrupted": "1 (fail)",
-        "Remark": "",
-    }
+    }, "columns in which nothing stands are left out"
+
+
+def test_a_forecast_that_travels_is_small_and_says_what_it_leaves_out():
+    quiet = [dag(dag_id=f"quiet_{number}", is_paused=True) for number in range(50)]
+    busy = dag(dag_id="z", producers=[f"quiet_{number}" for number in range(50)])
+    work = [lost(f"scheduled__{number:03d}", dag_id="z") for number in range(100)]
+    whole = forecast([*quiet, busy], work, InFlightRule.FAIL, SNAPSHOT, PROMOTED)
+    small = whole.cut(dags=3, entries=2)
+    assert [it.dag_id for it in small.dags] == ["z", "quiet_0", "quiet_1"]
+    assert (small.left_out, small.totals) == (48, whole.totals)
+    assert (len(small.dags[0].interrupted), small.dags[0].more_interrupted) == (2, 98)
+    row = dict(zip(*small.table()[:2], strict=True))
+    assert row["Interrupted"] == "100 (fail)"
+    assert Forecast.from_dict(json.loads(json.dumps(small.to_dict()))) == small
+    assert (again := small.cut(dags=1)).left_out == 50
+    assert again.dags[0].more_interrupted == 98
+
+
+@pytest.mark.parametrize("raw", [{}, {"dags": [], "in_flight": "fail"}, {"dags": [{}]}])
+def test_something_else_is_not_taken_for_a_forecast(raw):
+    with pytest.raises(ValueError, match="not a forecast"):
+        Forecast.from_dict(raw)
+
+
+@pytest.mark.parametrize(
+    ("version", "starts"),
+    [
+        # From 2.8 on a schedule of events heeds that its DAG does not catch up.
+        ("2.7.2", [15.0, 50.0]),
+        ("2.8.1", [50.0]),
+        ("", [50.0]),
+    ],
+)
+def test_a_release_has_rules_of_its_own(version, starts):
+    events = dag({"kind": "events", "dates": [minutes(15), minutes(50)]}, catchup=False)
+    assert dates(of(events, airflow_version=version).runs.first) == starts
 
 
 @pytest.mark.parametrize(

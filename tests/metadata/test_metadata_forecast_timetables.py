@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contract.manifest import DagSchedule
 from local.mwaa import install
 from mwaa_dr_metadata.schedules import read_schedule
-from mwaa_dr_metadata.timetables import Interval, Limits, timetable_of
+from mwaa_dr_metadata.timetables import Interval, Limits, release_of, timetable_of
 from tests.metadata.conftest import MODERN, VERSION
 
 pytestmark = pytest.mark.airflow
@@ -66,6 +66,15 @@ CRONS = st.one_of(
     ).map(" ".join),
     st.sampled_from(["* * * * * */10", "*/2 * * * * 0,30"]),  # with seconds
 )
+
+
+def same_to_croniter_2_0_1(cron: str) -> bool:
+    """It takes `0-6` for no day of the week at all, and going back into another year it passes over
+    the 29th of February."""
+    fields = cron.split()
+    return len(fields) < 5 or (fields[3] == "*" and fields[4] != "0-6")
+
+
 DELTAS = st.one_of(
     st.sampled_from([10.0, 90.0, 600.0, 3600.0, 86400.0, 5400.5]),
     st.sampled_from([{"months": 1}, {"days": 1, "hours": 2}, {"years": 1}]),
@@ -95,13 +104,15 @@ def cases(draw: st.DrawFn, version: str) -> dict[str, Any]:
     release = tuple(int(part) for part in version.split("."))
     newer = release >= (2, 11)
     kinds = ["cron"] * 4 + ["cron-interval"] * 2 + ["cron-trigger"] * 3 + ["delta"] * 2
-    kind = draw(
-        st.sampled_from([*kinds, "events", "once", "continuous", *["delta-trigger"] * newer])
-    )
+    kinds += ["events", "once", "continuous", *["delta-trigger"] * newer]
+    # A delta by itself means a trigger from Airflow 3 on.
+    kind = draw(st.sampled_from([*kinds, *["delta-interval"] * (release >= (3,))]))
     # Airflow 2.8 cannot read an offset back that it wrote itself.
-    # The time zones of Airflow 2.7 are older than the end of summer time in Samoa.
-    others = [zone for zone in OTHER_ZONES if zone != "Pacific/Apia" or release >= (2, 8)]
-    zone = draw(st.sampled_from([*TURNS, *TURNS, *others, *OFFSETS * (release >= (2, 9))]))
+    # The time zones of Airflow 2.7 are older than the end of summer time in Samoa, and near the
+    # turns in Morocco its clock loses the moment: to local time and back is an hour off.
+    strange = ("Pacific/Apia", "Africa/Casablanca") if release < (2, 8) else ()
+    names = [zone for zone in (*TURNS, *TURNS, *OTHER_ZONES) if zone not in strange]
+    zone = draw(st.sampled_from([*names, *OFFSETS * (release >= (2, 9))]))
     end, now = sorted([draw(moments(zone)), draw(moments(zone))])
     last = draw(st.sampled_from([None, 0, 600, 3600, 86_400]))
     starts = ["2024-05-01T00:00:00+00:00", "2026-03-29T00:47:11+00:00"]
@@ -117,7 +128,13 @@ def cases(draw: st.DrawFn, version: str) -> dict[str, Any]:
     }
     if kind.startswith("cron"):
         many = 2 if kind == "cron-trigger" and release >= (3,) else 1
-        case["crons"] = draw(st.lists(CRONS, min_size=1, max_size=many))
+        crons = CRONS
+        if release < (2, 8):
+            # What Airflow 2.7 makes of a schedule with seconds depends on the second that it is.
+            crons = crons.filter(lambda cron: len(cron.split()) < 6)
+        if release < (2, 9):
+            crons = crons.filter(same_to_croniter_2_0_1)
+        case["crons"] = draw(st.lists(crons, min_size=1, max_size=many))
     if kind == "cron-trigger" and release >= (3,):
         case["immediately"] = draw(st.sampled_from([True, False, 600.0]))
     if kind in ("cron-trigger", "delta-trigger"):
@@ -155,9 +172,9 @@ def moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def chain(schedule: DagSchedule, case: dict[str, Any]) -> list[list[str] | None]:
+def chain(version: str, schedule: DagSchedule, case: dict[str, Any]) -> list[list[str] | None]:
     """What this engine says of the same question."""
-    timetable = timetable_of(schedule.timetable)
+    timetable = timetable_of(schedule.timetable, release_of(version))
     limits = Limits(
         moment(schedule.start_date),
         moment(schedule.end_date),
@@ -203,6 +220,6 @@ def test_the_next_runs_are_those_that_airflow_finds(version, tmp_path):
     wrong = [
         (case, answer["runs"], mine)
         for case, answer in zip(asked, found, strict=True)
-        if (mine := chain(read_schedule(answer["document"]), case)) != answer["runs"]
+        if (mine := chain(version, read_schedule(answer["document"]), case)) != answer["runs"]
     ]
     assert wrong == [], json.dumps(wrong[:5], indent=1)

@@ -86,8 +86,34 @@ def test_the_outage_costs_no_try(restored, target):
     before = tasks(target, "state, max_tries")
     rerun(target.engine, restored)
     for task, (left,) in tasks(target, "max_tries").items():
-        was_cut_off = before[task][0] == "failed"
+        was_cut_off = before[task][0] == "failed" and task != "t_retry"
         assert left == before[task][1] + was_cut_off, task
+
+
+@pytest.mark.parametrize(
+    ("was", "more"),
+    [
+        ({"state": "up_for_retry", "end_date": at(2), "duration": 60}, 0),
+        ({"state": "running", "end_date": None, "duration": None}, 1),
+        ({"state": "deferred", "end_date": None, "duration": None}, 1),
+    ],
+)
+def test_a_task_has_as_many_tries_left_as_before_the_outage(filled, target, vault, was, more):
+    tried = {"try_number": 1, "max_tries": 2, "start_date": at(1)}
+    filled.task("busy", "waiting", "t_tried", **tried, **was)
+    key, manifest = vault.export(filled)
+    vault.restore(target, key, Phase.RESUME)
+    rerun(target.engine, manifest.snapshot_at)
+    found = target.sql("SELECT state, try_number, max_tries, end_date FROM task_instance "
+                       "WHERE task_id = 't_tried'")  # fmt: skip
+    assert found == [(None, 1, 2 + more, None)]
+
+
+def test_a_task_that_failed_for_good_gets_another_try_by_force(restored, target):
+    times = {"start_date": at(1), "end_date": at(2), "duration": 60.0}
+    target.task("busy", "done", "t", state="failed", try_number=3, max_tries=2, **times)
+    rerun(target.engine, restored, [RunName("busy", "done")], force=True)
+    assert target.one("SELECT max_tries FROM task_instance WHERE run_id = 'done'") == 3
 
 
 def test_a_run_is_queued_as_airflow_queues_a_cleared_one(restored, target):

@@ -122,14 +122,14 @@ def until(condition: Callable[[], bool], seconds: float = 300) -> None:
 class Airflow:
     """A real scheduler, parser and API server on one environment."""
 
-    def __init__(self, world: World, home: Path) -> None:
-        self.world, self.home, self.port = world, home, free_port()
+    def __init__(self, world: World, home: Path, dags: str = DAGS) -> None:
+        self.world, self.home, self.port, self.dags = world, home, free_port(), dags
         self._processes: list[subprocess.Popen[bytes]] = []
         self._token = ""
 
     def start(self) -> None:
         (self.home / "dags").mkdir(parents=True)
-        (self.home / "dags" / "dags.py").write_text(DAGS)
+        (self.home / "dags" / "dags.py").write_text(self.dags)
         server = ("api-server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1")
         for command in (server, ("scheduler",), ("dag-processor",)):
             with (self.home / f"{command[0]}.log").open("wb") as log:

@@ -129,6 +129,50 @@ def test_a_failover_ends_with_exactly_the_active_dags_running(
     assert dr.dags() == {"sales": False, "archive": True, AGENT_DAG: False}
 
 
+def test_an_import_says_what_will_run_before_anything_does(
+    primary: SiteWorld, dr: SiteWorld
+) -> None:
+    snapshot = datetime.now(UTC)
+    database = primary.database
+    schedule = {"schedule_interval": "* * * * *", "timezone": "UTC", "catchup": True}
+    document = {"__version": 1, "dag": {"start_date": 1714521600.0, "tasks": [], **schedule}}
+    text = {"fileloc": "sales.py", "fileloc_hash": 1, "dag_hash": "1", "last_updated": snapshot}
+    database.insert("serialized_dag", {"dag_id": "sales", "data": document, **text})
+    end = snapshot - timedelta(minutes=20)
+    start = end - timedelta(minutes=1)
+    interval = {"data_interval_start": start, "data_interval_end": end}
+    database.run("sales", "latest", execution_date=start, **interval)
+    database.run("sales", "cut-off", 10, state="running", end_date=None)
+    given = order(
+        OrderKind.IMPORT,
+        backup=backup(primary),
+        phase="resume",
+        outage_at=(snapshot - timedelta(minutes=12)).isoformat(),
+    )
+    dr.give(given)
+    restore.run(dr.config, dr.environ, run_agent(dr)[0]["conf"]["order"])
+    found = dr.answer(given).result["forecast"]
+    assert found["headline"].startswith(f"{found['totals']['runs']} runs of 1 DAGs")
+    sales, archive = found["dags"]
+    # A run a minute, from twenty minutes ago to one hour ahead. Those of the first ten minutes may
+    # repeat: the old owner was seen twelve minutes ago, and its next pulses were due within two.
+    assert sales["runs"]["count"] in (79, 80, 81)
+    assert sales["repeats"]["count"] in (9, 10, 11)
+    assert [run["run_id"] for run in sales["interrupted"]] == ["cut-off"]
+    assert archive["outlook"] == "paused"
+
+
+def test_a_forecast_that_fails_does_not_stop_a_recovery(primary: SiteWorld, dr: SiteWorld) -> None:
+    given = order(OrderKind.IMPORT, backup=backup(primary), phase="resume", outage_at="then")
+    dr.give(given)
+    restore.run(dr.config, dr.environ, run_agent(dr)[0]["conf"]["order"])
+    answer = dr.answer(given)
+    assert answer.status is OrderStatus.SUCCEEDED
+    assert answer.result["forecast"] == {
+        "headline": "there is none: ValueError: Invalid isoformat string: 'then'"
+    }
+
+
 def test_a_site_that_does_not_own_the_epoch_is_not_un_paused(
     primary: SiteWorld, dr: SiteWorld
 ) -> None:

@@ -1,0 +1,41 @@
+"""Makes the forecast of a backup, from that backup alone."""
+
+from datetime import datetime
+
+from contract.sites import InFlightRule
+from mwaa_dr_metadata.backups import open_backup
+from mwaa_dr_metadata.forecast_model import Forecast
+from mwaa_dr_metadata.forecasting import forecast
+from mwaa_dr_metadata.sealing import Sealer
+from mwaa_dr_metadata.simulation import MOST_RUNS
+from mwaa_dr_metadata.storage import Storage
+from mwaa_dr_metadata.unfinished import unfinished_runs
+
+
+def forecast_backup(
+    storage: Storage,
+    sealer: Sealer,
+    manifest_key: str,
+    in_flight: InFlightRule,
+    promoted_at: datetime,
+    *,
+    outage_at: datetime | None = None,
+    most: int = MOST_RUNS,
+) -> Forecast:
+    """What Airflow would run after a promotion with this backup; see `forecast`.
+
+    Raises:
+        BackupRefusedError: the backup is incomplete or altered.
+        SealUnavailableError: the key service refused or did not answer.
+    """
+    backup = open_backup(storage, sealer, manifest_key)
+    return forecast(
+        backup.oracle(),
+        unfinished_runs(backup),
+        in_flight,
+        datetime.fromisoformat(backup.manifest.snapshot_at),
+        promoted_at,
+        outage_at=outage_at,
+        airflow_version=backup.manifest.airflow_version,
+        most=most,
+    )
