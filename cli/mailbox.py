@@ -1,6 +1,5 @@
 """Gives a site's agent an order from the operator's desk, and waits for its answer."""
 
-import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from cli import store
 from cli.place import BOUNDED, STACK_FILE, Place
 from contract import keys, state
 from contract.orders import Ack, Order, OrderKind, OrderStatus
-from contract.ownership import INITIAL, Ownership
+from contract.ownership import Ownership
 from contract.sites import Site
 
 POLL_SECONDS = 2.0
@@ -31,10 +30,7 @@ class Mailbox:
 
     def ownership(self) -> Ownership:
         """The record in the DR Region; the first one while there is none."""
-        found = store.item(self.place, state.OWNERSHIP)
-        if found is None:
-            return INITIAL
-        return Ownership.from_json(json.dumps(found))
+        return store.ownership(self.place)
 
     def outage_at(self, incident_id: str) -> str:
         """The old owner's last sign of life before an incident; empty if nobody knows."""

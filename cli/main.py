@@ -3,9 +3,12 @@
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.approve import approve
 from cli.backups import backups
+from cli.code import code
 from cli.forecast import forecast
 from cli.metadata import metadata
+from cli.moves import drill, failback, failover
 from cli.place import Options
 from cli.purge import purge
 from cli.report import report
@@ -38,7 +41,11 @@ def main(ctx: click.Context, name: str | None, region: str | None, account: str 
     ctx.obj = Options(name, region, account)
 
 
-for command in (status, backups, report, rerun, metadata):
+for command in (
+    *(status, backups, report),
+    *(failover, failback, drill, approve, rerun),
+    *(code, metadata),
+):
     main.add_command(command)
 for command in (forecast, purge, tables):
     metadata.add_command(command)

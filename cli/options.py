@@ -1,10 +1,13 @@
 """Options that several commands have."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
+
+from contract import keys
 
 T = TypeVar("T")
 
@@ -23,7 +26,14 @@ def database_url(*, required: bool) -> Callable[[Callable[..., T]], Callable[...
 
 
 def time_of(text: str) -> datetime | None:
-    """A time in ISO 8601, UTC unless the text says otherwise; None for anything else."""
+    """A time in ISO 8601, UTC unless the text says otherwise; None for anything else.
+
+    A backup's id is none, though Python would read it as one: a mistyped id must not quietly
+    become the newest backup before it.
+    """
+    with contextlib.suppress(ValueError):
+        keys.backup_time(text)
+        return None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

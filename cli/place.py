@@ -12,10 +12,12 @@ import yaml
 from botocore.config import Config
 
 from contract.names import Names
+from contract.sites import Site
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
 
 T = TypeVar("T")
 
@@ -50,6 +52,28 @@ class Place:
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":
         return boto3.client("dynamodb", region_name=self.region, config=BOUNDED)
+
+    @cached_property
+    def functions(self) -> Any:  # noqa: ANN401 - its stubs are not among ours
+        return boto3.client("lambda", region_name=self.region, config=BOUNDED)
+
+    @cached_property
+    def machines(self) -> "SFNClient":
+        return boto3.client("stepfunctions", region_name=self.region, config=BOUNDED)
+
+    @cached_property
+    def caller(self) -> str:
+        """Whose credentials these are: what an incident keeps of a person."""
+        sts = boto3.client("sts", region_name=self.region, config=BOUNDED)
+        return sts.get_caller_identity()["Arn"]
+
+    def region_of(self, site: Site) -> str:
+        """Raises click.UsageError where nobody said which Region is the primary one."""
+        if site is Site.PRIMARY and not self.primary_region:
+            raise click.UsageError(
+                f"the Region of {site} is not known here; run in a folder with {STACK_FILE}"
+            )
+        return self.region if site is Site.DR else self.primary_region
 
 
 @dataclass(frozen=True, slots=True)

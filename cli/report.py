@@ -1,5 +1,6 @@
 """`mwaa-dr report`: one incident from its first reading to its figures."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ from cli import forecast, show, store
 from cli.place import Place, pass_place
 from contract import state
 from contract.sites import Site
+from contract.state import kind_of
 from mwaa_dr_metadata import Forecast
 
 SHOWN = 20
@@ -29,12 +31,13 @@ FIGURES = {
 def report(place: Place, incident: str | None, json_: bool) -> None:
     """The timeline and the figures of INCIDENT (default: the newest), and what was foretold."""
     found = _find(place, incident)
-    foretold = _foretold(place, found)
-    timeline = sorted(found["timeline"].values(), key=lambda entry: entry["at"])
+    foretold, fences = _foretold(place, found), _fences(place, found)
+    timeline = show.in_order(found["timeline"])
     if json_:
-        show.as_json({**found, "timeline": timeline, "forecast": foretold})
+        show.as_json({**found, "timeline": timeline, "forecast": foretold, "fences": fences})
         return
     rows = [
+        ("kind", kind_of(found["incident_id"])),
         ("status", found["status"]),
         ("from", f"{found['owner']}, epoch {found['epoch']}"),
         ("to", found["target"]),
@@ -49,10 +52,16 @@ def report(place: Place, incident: str | None, json_: bool) -> None:
     show.table(
         "timeline",
         ("at", "step", "detail"),
-        [(entry["at"][:23], entry["step"], _short(entry["detail"])) for entry in timeline],
+        [(entry["at"][:23], entry["step"], show.short(entry["detail"])) for entry in timeline],
     )
     if foretold is not None:
         _show_forecast(foretold)
+    if fences:
+        show.table(
+            f"what {found['owner']} stopped since it lost epoch {found['epoch']}",
+            ("at", "DAG", "run", "was", "tasks under way", "begun after the loss"),
+            [row for report in fences for row in _stopped(report)],
+        )
 
 
 def _foretold(place: Place, incident: dict[str, Any]) -> dict[str, Any] | None:
@@ -73,6 +82,23 @@ def _show_forecast(foretold: dict[str, Any]) -> None:
         show.line(f"forecast: {foretold['headline']}")
 
 
+def _fences(place: Place, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the old owner said of its fence; nobody was fenced for good where nothing moved."""
+    if found["owner"] == found["target"]:
+        return []
+    return list(store.fences(place, Site(found["owner"]), found["epoch"] + 1))
+
+
+def _stopped(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """A row per DAG that was paused and per run that was ended."""
+    at, late = report["at"][:19], {(run["dag_id"], run["run_id"]) for run in report["started"]}
+    for run in report["ended"]:
+        begun = "YES" if (run["dag_id"], run["run_id"]) in late else "no"
+        yield at, run["dag_id"], run["run_id"], run["state"], str(len(run["tasks"])), begun
+    for dag_id in report["paused"]:
+        yield at, dag_id, "-", "un-paused", "-", "-"
+
+
 def _find(place: Place, incident: str | None) -> dict[str, Any]:
     if incident is None:
         newest = store.item(place, state.OPEN_INCIDENT)
@@ -83,9 +109,3 @@ def _find(place: Place, incident: str | None) -> dict[str, Any]:
     if found is None:
         raise click.ClickException(f"there is no incident {incident}")
     return found
-
-
-def _short(detail: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key} {value}" for key, value in detail.items() if not isinstance(value, dict | list)
-    )

@@ -1,7 +1,7 @@
 """How answers are shown: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,9 +37,27 @@ def line(text: str) -> None:
 
 def coloured(word: str) -> str:
     """The word in its colour; text from elsewhere is never taken for markup."""
-    escaped = word.replace("[", r"\[")
     colour = COLOURS.get(word)
-    return f"[{colour}]{escaped}[/]" if colour else escaped
+    return f"[{colour}]{escaped(word)}[/]" if colour else escaped(word)
+
+
+def escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def short(detail: Mapping[str, Any]) -> str:
+    """The plain values of a timeline entry."""
+    return ", ".join(
+        f"{key} {value}" for key, value in detail.items() if not isinstance(value, dict | list)
+    )
+
+
+def in_order(timeline: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(timeline.values(), key=lambda entry: entry["at"])
+
+
+def seconds_since(at: str) -> float:
+    return age_of(datetime.fromisoformat(at))
 
 
 def age_of(at: datetime) -> float:

@@ -8,6 +8,7 @@ import click
 from cli import show, store
 from cli.place import Place, pass_place
 from contract import state
+from contract.lifecycle import MEANING, SiteState
 from contract.ownership import INITIAL
 from contract.sites import Site
 
@@ -41,8 +42,10 @@ def status(place: Place, json_: bool) -> None:
         show.as_json(found)
         return
     owner, backup, incident = found["ownership"], found["backup"], found["incident"]
+    standby = SiteState(owner.get("standby", SiteState.STANDBY))
     rows = [
         ("owner", f"{owner['owner']}, epoch {owner['epoch']}, {owner['state']}"),
+        (str(Site(owner["owner"]).other), f"{standby}: {MEANING[standby]}"),
         ("verdict", found["verdict"] or "no reading yet"),
         ("since", show.ago(found["since"])),
         ("owner last alive", show.ago(found["last_alive_at"])),

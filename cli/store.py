@@ -1,18 +1,24 @@
 """Reads the state table and the DR backup bucket."""
 
 import hashlib
+import json
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
+import click
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from cli.options import time_of
 from cli.place import Place
 from contract import keys, state
 from contract.keys import BackupPlace
 from contract.manifest import BackupObject, Manifest
 from contract.orders import Ack, OrderStatus
+from contract.ownership import INITIAL, Ownership
 from contract.sites import Site
+from contract.state import IncidentStatus
 
 _CHUNK = 1 << 20
 
@@ -26,6 +32,33 @@ def item(place: Place, key: str) -> dict[str, Any] | None:
         return None
     read = TypeDeserializer().deserialize
     return {name: _plain(read(value)) for name, value in found.items() if name != state.PK}
+
+
+def ownership(place: Place) -> Ownership:
+    """The record in the DR Region; the first one while there is none."""
+    found = item(place, state.OWNERSHIP)
+    return INITIAL if found is None else Ownership.from_json(json.dumps(found))
+
+
+def decide(place: Place, incident_id: str, decision: dict[str, Any]) -> bool:
+    """Write a person's decision into an open incident without one; return whether it was."""
+    write = TypeSerializer().serialize
+    try:
+        place.dynamodb.update_item(
+            TableName=place.names.state_table,
+            Key={state.PK: {"S": state.incident(incident_id)}},
+            UpdateExpression="SET decision = :decision",
+            ConditionExpression="#status = :open AND decision = :none",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":decision": write(decision),
+                ":open": write(IncidentStatus.OPEN.value),
+                ":none": write({}),
+            },
+        )
+    except place.dynamodb.exceptions.ConditionalCheckFailedException:
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
@@ -64,6 +97,59 @@ def newest_complete(place: Place, site: Site) -> BackupPlace | None:
         if backup.site is site and _sizes(place, backup.prefix + keys.MANIFEST):
             return backup
     return None
+
+
+def chosen(place: Place, to: str) -> tuple[BackupPlace, Manifest]:
+    """The complete backup that `to` names: an id, or a time its snapshot may not be later than.
+
+    Raises:
+        click.ClickException: there is none.
+    """
+    at = time_of(to)
+    for backup in backups(place):
+        if backup.backup_id != to and (at is None or backup.at > at):
+            continue
+        try:
+            found = manifest(place, backup)
+        except ValueError as error:
+            found, fault = None, str(error)
+        else:
+            fault = "it has no manifest: it was never finished"
+        if backup.backup_id == to and found is None:
+            raise click.ClickException(f"{to} cannot be restored: {fault}")
+        if found is None:
+            continue
+        if backup.backup_id == to or (
+            at is not None and datetime.fromisoformat(found.snapshot_at) <= at
+        ):
+            return backup, found
+    raise click.ClickException(
+        f"there is no backup {to!r}; say an id that `mwaa-dr backups list` shows, or a time in "
+        "ISO 8601"
+        if at is None
+        else f"no complete backup is as old as {at.isoformat()}; `mwaa-dr backups list`"
+    )
+
+
+def fences(place: Place, site: Site, epoch: int) -> Iterator[dict[str, Any]]:
+    """What a site paused and ended since it lost `epoch`, oldest report first."""
+    for key in sorted(_sizes(place, keys.fences(site, epoch))):
+        yield json.loads(_read(place, key) or b"{}")
+
+
+def document(place: Place, backup: BackupPlace, one: BackupObject) -> bytes:
+    """A whole object of a backup, as the manifest says it is.
+
+    Raises:
+        click.ClickException: it is missing or another one.
+    """
+    body = _read(place, backup.prefix + one.key)
+    if body is None or hashlib.sha256(body).hexdigest() != one.sha256:
+        raise click.ClickException(
+            f"{one.key} of backup {backup.backup_id} is not what the manifest says; "
+            f"`mwaa-dr backups verify {backup.backup_id}`"
+        )
+    return body
 
 
 def ack(place: Place, site: Site, order_id: str) -> Ack | None:

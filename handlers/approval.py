@@ -50,6 +50,9 @@ def approval(event: Event, runtime: Runtime) -> dict[str, Any]:
             "by": f"the default, {default}: nobody answered in {recovery.approval_seconds} s",
             "at": runtime.at(),
         }
+        # One decision counts: a person who was faster makes this a conflict, and is read next.
+        changes, undecided = {"decision": decision}, {"decision": {}}
+        runtime.state.set(state.incident(incident_id), changes, expected=undecided)
     step = Step.APPROVED if decision["approved"] else Step.REJECTED
     timeline.announce(
         runtime.state,

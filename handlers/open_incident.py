@@ -1,6 +1,7 @@
 """Opens the one incident there may be, or finds the one that is open."""
 
 import logging
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,10 +22,12 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
 
     Args:
         event: `kind` of the incident, `reasons`, and what the one who asks saw: `owner`, `epoch`.
-            A person's wish has `by`, and may have `wanted`, the id of a backup.
+            A person's wish has `by`, and may have `wanted`, the id of a backup. With `dry_run`
+            nothing is written: the answer is what it would be.
 
-    Returns `start`: whether there is one, `incident_id` (the execution's name) and `input` (the
-    execution's input, the same each time, so that a second start finds the first).
+    Returns `start`: whether there is one, `incident_id` (the execution's name), `new`: whether this
+    call opens it, and `input` (the execution's input, the same each time, so that a second start
+    finds the first).
 
     Raises:
         OwnershipChangedError: the epoch that was looked at is not the current one.
@@ -40,13 +43,14 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
     kind, by, wanted = _kind(event), event.get("by", ""), event.get("wanted", "")
     config = runtime.config
     way = course(kind, record, config.strategy, wanted, config.recovery.in_flight)
-    found = _claim(runtime, kind, by, owner=owner, epoch=epoch)
-    if found.given_up is not None:
+    asked, dry_run = _Asked(kind, owner, epoch, bool(by)), bool(event.get("dry_run"))
+    found = _found(runtime, asked)[0] if dry_run else _claim(runtime, asked)
+    if found.given_up is not None and not dry_run:
         _give_up(runtime, found.given_up)
     incident = found.incident
     if incident is None:
         logger.info("no incident: %s", found.reason)
-        return {"start": False, "reason": found.reason, "incident_id": "", "input": {}}
+        return _answer(found, {})
     given = {
         "incident_id": incident.incident_id,
         "kind": kind.value,
@@ -55,6 +59,8 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
         "approval": not by and config.recovery.approval_seconds > 0,
         **way.to_input(),
     }
+    if dry_run:
+        return _answer(found, given)
     detail = {
         "owner": owner,
         "epoch": epoch,
@@ -62,6 +68,11 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
         "reasons": list(event.get("reasons") or []),
     }
     given = _written(runtime, incident, given, detail)
+    if by and given["wanted"] != wanted:
+        raise RequestError(
+            f"{incident.incident_id} is open and goes to {given['wanted'] or 'the newest backup'}; "
+            "wait until it is closed"
+        )
     timeline.announce(
         runtime.state,
         runtime.notices,
@@ -70,15 +81,28 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
         incident.opened_at,
         detail=detail,
     )
-    return {
-        "start": True,
-        "reason": found.reason,
-        "incident_id": incident.incident_id,
-        "input": given,
-    }
+    return _answer(found, given)
 
 
 handler = entry(open_incident)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    kind: IncidentKind
+    owner: Site
+    epoch: int
+    by_hand: bool
+
+
+def _answer(found: Opening, given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "start": found.incident is not None,
+        "new": found.is_new,
+        "reason": found.reason,
+        "incident_id": found.incident.incident_id if found.incident else "",
+        "input": given,
+    }
 
 
 def _kind(event: Event) -> IncidentKind:
@@ -90,19 +114,24 @@ def _kind(event: Event) -> IncidentKind:
         ) from None
 
 
-def _claim(runtime: Runtime, kind: IncidentKind, by: str, *, owner: Site, epoch: int) -> Opening:
-    lease = timedelta(seconds=recovery_seconds(runtime.config))
+def _found(runtime: Runtime, asked: _Asked) -> tuple[Opening, dict[str, Any] | None]:
+    """The incident there is or may be, and the stored item that says so."""
+    stored = runtime.state.get(state.OPEN_INCIDENT)
+    found = opening(
+        OpenIncident.from_item(stored),
+        kind=asked.kind,
+        owner=asked.owner,
+        epoch=asked.epoch,
+        by_hand=asked.by_hand,
+        lease=timedelta(seconds=recovery_seconds(runtime.config)),
+        now=runtime.now(),
+    )
+    return found, stored
+
+
+def _claim(runtime: Runtime, asked: _Asked) -> Opening:
     for _ in range(5):
-        stored = runtime.state.get(state.OPEN_INCIDENT)
-        found = opening(
-            OpenIncident.from_item(stored),
-            kind=kind,
-            owner=owner,
-            epoch=epoch,
-            by_hand=bool(by),
-            lease=lease,
-            now=runtime.now(),
-        )
+        found, stored = _found(runtime, asked)
         if found.incident is None or not found.is_new:
             return found
         keys = ("incident_id", "status")
