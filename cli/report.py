@@ -86,7 +86,11 @@ def _fences(place: Place, found: dict[str, Any]) -> list[dict[str, Any]]:
     """What the old owner said of its fence; nobody was fenced for good where nothing moved."""
     if found["owner"] == found["target"]:
         return []
-    return list(store.fences(place, Site(found["owner"]), found["epoch"] + 1))
+    try:
+        return list(store.fences(place, Site(found["owner"]), found["epoch"] + 1))
+    except (BotoCoreError, ClientError) as error:
+        click.echo(f"what was fenced cannot be read: {error}", err=True)
+        return []
 
 
 def _stopped(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
