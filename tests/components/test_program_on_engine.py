@@ -1,5 +1,6 @@
 """Both stacks with the real engine, the local provider and the gateway, as one story."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ import yaml
 from botocore.exceptions import ClientError
 from program_run import ACCOUNT, ROOT
 
+from contract import keys
 from contract.names import Names
+from contract.ownership import INITIAL
 from contract.sites import Site
 from local.gateway.process import LocalAws, running
 from local.pulumi.environment import init_stacks, pulumi_environment
@@ -21,6 +24,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 NAMES = Names("analytics", ACCOUNT)
 REGION = {Site.PRIMARY: "us-east-1", Site.DR: "us-west-2"}
+ENVIRONMENT = "aws:mwaa/environment:Environment"
+OBJECT = "aws:s3/bucketObjectv2:BucketObjectv2"
 STAND_IN = "tests.components.engine_stand_in:Removable"
 
 
@@ -50,6 +55,13 @@ class Cloud:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def plan(self, *arguments: str) -> set[tuple[str, str]]:
+        """What an update of `dr` would do: (operation, type of resource)."""
+        text = self.must("preview", "--json", "-s", "dr", *arguments)
+        steps = json.loads(text[text.index("{") :])["steps"]
+        kinds = [(step["op"], step["urn"].split("::")[2].rpartition("$")[2]) for step in steps]
+        return {(op, kind) for op, kind in kinds if kind.startswith("aws:")}
+
     def client(self, service: str, site: Site):
         return boto3.client(
             service,
@@ -63,11 +75,12 @@ class Cloud:
         found = self.client("s3", site).list_object_versions(Bucket=bucket)
         return {one["Key"]: one["VersionId"] for one in found.get("Versions", [])}
 
-    def changed(self, stack: str, **backup) -> str:
-        """A configuration file like the committed one with other backup settings."""
+    def changed(self, stack: str, *, strategy: str = "backup-restore", **backup) -> str:
+        """A configuration file like the committed one with other settings."""
         config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())
         config["config"]["mwaa-dr:backup"].update(backup)
-        path = self.folder / f"{stack}.yaml"
+        config["config"]["mwaa-dr:strategy"] = strategy
+        path = self.folder / f"{stack}-{strategy}.yaml"
         path.write_text(yaml.safe_dump(config))
         return str(path)
 
@@ -133,6 +146,46 @@ def test_the_dr_stack_can_be_changed_while_the_primary_region_hangs(deployed):
     )["Rules"]
     # The base of the oldest backup of the 21 days is up to a day and an interval older than it.
     assert 23 in [rule.get("Expiration", {}).get("Days") for rule in rules]
+
+
+@pytest.fixture
+def switched(deployed: Cloud) -> Iterator[str]:
+    """The stack file of the other strategy; afterwards the first one is deployed again."""
+    yield deployed.changed("dr", strategy="active-passive")
+    deployed.must("up", "--yes", "--skip-preview", "-s", "dr")
+
+
+def test_the_strategy_switches_both_ways_and_touches_nothing_that_holds_data(deployed, switched):
+    there = deployed.plan("--config-file", switched)
+    assert {op for op, _ in there} <= {"same", "create", "update", "read"}
+    assert ("create", ENVIRONMENT) in there
+    deployed.must("up", "--yes", "--skip-preview", "-s", "dr", "--config-file", switched)
+    again = ("--skip-preview", "--expect-no-changes", "-s", "dr", "--config-file", switched)
+    deployed.must("up", "--yes", *again)
+    back = deployed.plan()
+    gone = {kind for op, kind in back if "delete" in op or "replace" in op}
+    assert gone == {ENVIRONMENT, "aws:cloudwatch/metricAlarm:MetricAlarm", OBJECT}
+    code = deployed.versions(NAMES.dag_bucket(Site.DR), Site.DR)
+    deployed.must("up", "--yes", "--skip-preview", "-s", "dr")
+    assert deployed.versions(NAMES.dag_bucket(Site.DR), Site.DR) == code, "the code stays"
+
+
+def test_the_strategy_is_not_switched_while_the_dr_site_owns_the_epoch(deployed):
+    record = INITIAL.promoted(Site.DR, "failover-e0001-01", "2026-11-26T12:00:00+00:00")
+    place = {"Bucket": NAMES.backup_bucket(Site.DR), "Key": keys.OWNERSHIP}
+    client = deployed.client("s3", Site.DR)
+    client.put_object(**place, Body=record.to_json(), ContentType="application/json")
+    try:
+        other = deployed.changed("dr", strategy="active-passive")
+        done = deployed.pulumi("preview", "-s", "dr", "--config-file", other)
+        assert done.returncode != 0
+        said = " ".join((done.stdout + done.stderr).split())
+        assert "'active-passive' cannot replace 'backup-restore' now" in said
+        assert "the DR site owns epoch 2" in said
+        assert "run `mwaa-dr failback` first" in said
+        deployed.must("preview", "-s", "dr")
+    finally:
+        client.put_object(**place, Body=INITIAL.to_json(), ContentType="application/json")
 
 
 def test_a_plain_destroy_is_refused_and_takes_nothing(deployed):
