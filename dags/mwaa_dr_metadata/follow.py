@@ -36,6 +36,9 @@ def write(work: Work) -> None:
         rewrite(work)
     for delta in deltas or []:
         _delta(work, delta)
+    if deltas == []:
+        # Nothing is new; but whoever promotes it is to know what is unfinished, and that it fits.
+        work.resume(follow=True, only=frozenset())
 
 
 def held_snapshot(work: Work) -> tuple[str, str] | None:

@@ -28,7 +28,7 @@ class Operator:
 
     def interrupted(self) -> list[dict[str, Any]]:
         """The runs that the import interrupted."""
-        return self._rerun("--list", "--wait", "0")["interrupted"]
+        return self._rerun("--list")["interrupted"]
 
     def rerun(self, dag_ids: list[str]) -> list[str]:
         """Run all interrupted runs of these DAGs again; return them as "dag_id/run_id"."""

@@ -1,7 +1,9 @@
 """Two sites: real databases made by Airflow, and moto's S3 and KMS in this process."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import boto3
 import pytest
@@ -47,6 +49,18 @@ class SiteWorld:
 
     def answer(self, order: Order) -> Ack:
         return Ack.from_json(self.read(keys.ack(self.config.site, order.order_id)))
+
+    def read_json(self, key: str) -> Any:
+        return json.loads(self.read(key))
+
+    def listed(self, prefix: str) -> list[str]:
+        found = self._s3.list_objects_v2(Bucket=self.config.dr_bucket, Prefix=prefix)
+        return [item["Key"] for item in found.get("Contents", [])]
+
+    def copy_from(self, other: "SiteWorld") -> None:
+        """What S3 replication does: backups in the DR bucket come into this site's own."""
+        for key in other.listed(keys.BACKUPS):
+            self.write(key, other.read(key))
 
     def dags(self) -> dict[str, bool]:
         return dict(self.database.sql("SELECT dag_id, is_paused FROM dag"))
