@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,8 @@ def _drill(*options):
         text=True,
         check=False,
     )
-    folder = (
-        ROOT
-        / "build/drill"
-        / ("backup-restore-control" if "--control" in options else "backup-restore")
-    )
+    strategy = "active-passive" if "active-passive" in options else "backup-restore"
+    folder = ROOT / "build/drill" / (f"{strategy}-control" if "--control" in options else strategy)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return (
         json.loads((folder / "report.json").read_text()),
@@ -66,6 +64,32 @@ def test_the_work_goes_on_in_airflow_3():
     assert all(rows[name] for name in ("task_instance", "xcom", "asset_event", "log"))
 
 
+@pytest.mark.timeout(2400)
+def test_the_work_goes_to_the_standby_and_back_again():
+    report, findings = _drill("--strategy", "active-passive")
+    assert set(report) == {*NAMES, "comeback"}
+    assert findings["objections"] == []
+    assert (report["verified"], report["met"]) == (True, True)
+    assert (report["runs"]["lost"], report["runs"]["doubled"]) == (0, 0)
+    assert report["runs"]["in_flight"], "the Region was lost when nothing was under way"
+    detected, unpaused = (
+        datetime.fromisoformat(report[key]) for key in ("detected_at", "unpaused_at")
+    )
+    assert unpaused - detected < timedelta(seconds=60), "the environment stood by"
+    assert not any(step["emulated"] for step in report["steps"])
+    back = report["comeback"]
+    assert back["verified"]
+    assert back["listed"], "nothing was under way when the Region was lost"
+    assert back["fence_seconds"] < 90
+    moved = back["failback"]
+    assert (moved["runs"]["lost"], moved["runs"]["doubled"]) == (0, 0)
+    assert moved["runs"]["completed"] > 100
+    assert all(table["match"] for table in moved["tables"])
+    assert sum(table["expected_rows"] for table in moved["tables"]) > 500
+    assert (back["drill"]["ownership_changed"], back["drill"]["unpaused"]) == (False, [])
+
+
+@pytest.mark.matrix
 def test_losing_the_region_at_a_quiet_moment_costs_nothing():
     report, findings = _drill("--control")
     assert findings["objections"] == []

@@ -60,3 +60,18 @@ def test_recovery_times_are_in_order():
 def test_says_how_long_aws_would_take():
     low, high = report.on_aws(sample_report.report())
     assert (low, high) == (169 - 32 + 1200, 169 - 32 + 1800)
+
+
+def test_the_way_back_is_shown_where_the_drill_went_it():
+    made = sample_report.report()
+    assert "The way back" not in report.render(made, sample_report.findings())
+    back = {
+        "fence_seconds": 17.0,
+        "listed": ["orders/run"],
+        "failback": {"pause_seconds": 31.5, "runs": {"lost": 0, "doubled": 0}},
+        "drill": {"incident_id": "drill-e0003-01", "ownership_changed": False, "unpaused": []},
+    }
+    steps = [{**step, "emulated": False} for step in made["steps"]]
+    page = report.render({**made, "steps": steps, "comeback": back}, sample_report.findings())
+    for text in ("The way back", "17.0 s", "31.5 s", "drill-e0003-01", "stood by"):
+        assert text in page
