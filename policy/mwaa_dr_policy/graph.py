@@ -10,6 +10,9 @@ from mwaa_dr_policy.values import UndecidedError, Unknown, any_of, known, read
 NAME_PROPERTIES = ("bucket", "name", "id")
 """Where a resource type keeps its physical name, by precedence."""
 
+_IDS = ("keyId",)
+"""Other properties by which resources of some types are named."""
+
 _DEPTH = 4
 """How many resources a reference may pass through, as `versioning.bucket` for `bucket.bucket`."""
 
@@ -77,10 +80,15 @@ class Resource:
                 return known(self.props[key])
         raise UndecidedError(f"the physical name of {self.name} is not known yet")
 
+    def _names(self) -> list[Any]:
+        """What it may be called by: its name, or the id that AWS gives it."""
+        found = [self.props[key] for key in (*NAME_PROPERTIES, *_IDS) if key in self.props]
+        return found or [Unknown(f"the physical name of {self.name} is not known yet")]
+
     def is_called(self, reference: str) -> bool:
         """Whether `reference` (a name or an ARN) means this resource."""
         if not reference.startswith("arn:"):
-            return reference == self.physical_name
+            return any_of(self._names(), lambda name: known(name) == reference)
         own = self.props.get("arn")
         if isinstance(own, str):
             return reference == own

@@ -30,8 +30,28 @@ DAG_BUCKETS = Option(
 )
 RPO_MINUTES = Option(
     key="rpoMinutes",
-    default=60,
-    description="The recovery point objective, in minutes.",
-    schema={"type": "number", "exclusiveMinimum": 0},
+    default=0,
+    description=(
+        "The recovery point objective, in minutes; 0 takes it from the configuration of the "
+        "recovery's functions where they are at hand, else 60."
+    ),
+    schema={"type": "number", "minimum": 0},
 )
 BUCKETS = (BACKUP_BUCKETS, DAG_BUCKETS, OTHER_STACK)
+MACHINES = Option(
+    key="machines",
+    default=[],
+    description=(
+        "Names of state machines of the recovery that carry no tag `mwaa-dr:object` = `monitor` or "
+        "`recovery` and that do not call MWAA themselves."
+    ),
+    schema=_NAMES,
+)
+FUNCTIONS = Option(
+    key="functions",
+    default=[],
+    description=(
+        "Names of functions of the recovery that carry no tag `mwaa-dr:object` = `function`."
+    ),
+    schema=_NAMES,
+)

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from contract.sites import Site
+from mwaa_dr_policy.facts import objective_minutes
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import BUCKET, BUCKET_REPLICATION, ENVIRONMENT
 from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, OTHER_STACK, RPO_MINUTES
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
 from mwaa_dr_policy.subjects import (
-    airflow_option,
     backups_are_written_directly,
     is_at,
     is_backup_bucket,
     is_dag_bucket,
     is_precious,
+    longest_option,
 )
 from mwaa_dr_policy.values import UndecidedError, any_of, either, is_given, items, peek, read
 
@@ -109,7 +110,7 @@ def _unencrypted_only(config: Resource, _: Stack, __: Settings) -> Iterator[str]
             yield f"{_name(rule)} names no key for the copies"
 
 
-def _reads_precious(config: Resource, stack: Stack, settings: Settings) -> bool:
+def reads_precious(config: Resource, stack: Stack, settings: Settings) -> bool:
     """Whether its source is a backup or DAG bucket, or is not declared at hand."""
     for bucket in stack.of(BUCKET):
         if stack.refers(config, "bucket", bucket):
@@ -131,7 +132,7 @@ REPLICATION_COMPLETE = StackRule(
     severity=Severity.CRITICAL,
     types=(BUCKET_REPLICATION,),
     options=BUCKETS,
-    applies=_reads_precious,
+    applies=reads_precious,
     check=_unencrypted_only,
 )
 
@@ -153,7 +154,7 @@ REPLICATION_MEASURED = StackRule(
     severity=Severity.HIGH,
     types=(BUCKET_REPLICATION,),
     options=BUCKETS,
-    applies=_reads_precious,
+    applies=reads_precious,
     check=_unmeasured,
 )
 
@@ -193,23 +194,18 @@ def _carries_backups_out(config: Resource, stack: Stack, settings: Settings) -> 
 
 
 def _late(config: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
-    rpo = settings[RPO_MINUTES.key]
+    rpo = objective_minutes(stack, settings)
     if rpo >= settings[_BEST_EFFORT.key]:
         return
     for rule in _enabled_rules(config):
         if read(rule, "destination.replicationTime.status") != "Enabled":
             yield f"{_name(rule)} has no time limit, and the objective is {rpo:g} minutes"
-    interval = settings[_EXPORT.key] or _export_minutes(stack)
+    interval = settings[_EXPORT.key] or longest_option(stack, "export_seconds") / 60
     if rpo < TIME_CONTROL_MINUTES + interval:
         yield (
             f"{TIME_CONTROL_MINUTES} minutes of replication after an interval of {interval:g} "
             f"minutes cannot meet an objective of {rpo:g} minutes; write backups directly"
         )
-
-
-def _export_minutes(stack: Stack) -> float:
-    seconds = [airflow_option(place, "export_seconds") for place in stack.of(ENVIRONMENT)]
-    return max((float(value) / 60 for value in seconds if value), default=0)
 
 
 REPLICATION_IN_TIME = StackRule(

@@ -1,13 +1,22 @@
 """Programs as data, and the judgement of all rules over them."""
 
 import copy
+from datetime import date
 
 from mwaa_dr_policy import RULES
 from mwaa_dr_policy.graph import Resource, Stack
-from mwaa_dr_policy.rule import ResourceRule, judge_resource, judge_stack
+from mwaa_dr_policy.rule import (
+    ResourceRule,
+    SiteRule,
+    StackRule,
+    judge_resource,
+    judge_site,
+    judge_stack,
+)
 from mwaa_dr_policy.values import Unknown
 
 DELETE = object()
+TODAY = date(2026, 11, 1)
 
 
 def urn(kind, name):
@@ -73,19 +82,18 @@ def _deep(value):
     return value if isinstance(value, Unknown) else copy.copy(value)
 
 
-def judge(program, *, other=None, config=None):
+def judge(program, *, other=None, config=None, today=TODAY):
     """`(violations, undecided)`: by rule name, the messages."""
-    resources = program.resources()
-    stack = Stack(resources, other.resources() if other is not None else None)
+    others = other.resources() if other is not None else None
+    return judge_resources(program.resources(), others, config or {}, today)
+
+
+def judge_resources(resources, others, config, today=TODAY):
+    stack = Stack(resources, others)
     violations, undecided = {}, {}
     for rule in RULES:
-        settings = (config or {}).get(rule.name, {})
-        found = (
-            [judge_resource(rule, resource, settings) for resource in resources]
-            if isinstance(rule, ResourceRule)
-            else [judge_stack(rule, stack, settings)]
-        )
-        for judgement in found:
+        settings = config.get(rule.name, {})
+        for judgement in _judgements(rule, resources, stack, settings, today):
             if judgement.violations:
                 violations.setdefault(rule.name, []).extend(
                     violation.message for violation in judgement.violations
@@ -93,6 +101,16 @@ def judge(program, *, other=None, config=None):
             if judgement.undecided:
                 undecided.setdefault(rule.name, []).extend(judgement.undecided)
     return violations, undecided
+
+
+def _judgements(rule, resources, stack, settings, today):
+    if isinstance(rule, ResourceRule):
+        return [judge_resource(rule, resource, settings, today) for resource in resources]
+    if isinstance(rule, StackRule):
+        return [judge_stack(rule, stack, settings, today)]
+    if isinstance(rule, SiteRule):
+        return [judge_site(rule, stack, settings, today)]
+    return []
 
 
 def violated(program, **kwargs):
