@@ -6,11 +6,12 @@ from typing import Any
 from contract import metrics
 from contract.objects import ObjectRole
 from contract.sites import Site
+from contract.verdict import METRIC_VALUE, Verdict
+from mwaa_dr_policy.copies import refuse_without_other_stack, rules_from
 from mwaa_dr_policy.facts import objective_minutes
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import (
     BUCKET,
-    BUCKET_REPLICATION,
     ENVIRONMENT,
     FUNCTION,
     STATE_MACHINE,
@@ -25,7 +26,6 @@ from mwaa_dr_policy.options import (
     OTHER_STACK,
     RPO_MINUTES,
 )
-from mwaa_dr_policy.replication import copies_from, refuse_without_other_stack
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
 from mwaa_dr_policy.subjects import (
     is_at,
@@ -34,7 +34,7 @@ from mwaa_dr_policy.subjects import (
     is_precious,
     is_recovery_function,
 )
-from mwaa_dr_policy.values import any_of, peek
+from mwaa_dr_policy.values import peek, read
 from mwaa_dr_policy.watch import Watch, faults
 
 _WITHIN = Option(
@@ -43,6 +43,8 @@ _WITHIN = Option(
     description="How soon the alarm must fire after the last heartbeat: period times periods.",
     schema={"type": "number", "minimum": 60},
 )
+_FEW = 10
+"""So many errors in a period are the most that an alarm may wait for."""
 _MEND = (
     "Add a MetricAlarm in that Region with treatMissingData breaching, alarmActions with a topic "
     "of that Region, and "
@@ -119,6 +121,11 @@ BACKUP_AGE_ALARM = StackRule(
 )
 
 
+def _no_verdict_alarm(table: Resource, stack: Stack, _: Settings) -> Iterator[str]:
+    up_to = METRIC_VALUE[Verdict.DOWN]
+    return faults(_own_metric(metrics.VERDICT, table.region, falls=False, up_to=up_to), stack)
+
+
 def _is_monitor_home(table: Resource, _: Stack, __: Settings) -> bool:
     return is_for(table, ObjectRole.STATE)
 
@@ -146,6 +153,18 @@ DEAD_MAN_ALARM = StackRule(
     options=(_WITHIN,),
     applies=_is_monitor_home,
     check=_no_dead_man_alarm,
+)
+
+
+VERDICT_ALARM = StackRule(
+    name="mwaa-dr-verdict-alarm",
+    description="The DR Region has an alarm on the verdict DOWN that silence fires.",
+    why="A recovery starts, or waits for a person, and nobody is told that the primary is down.",
+    remedy=f"{_MEND}{metrics.NAMESPACE} {metrics.VERDICT} at least {METRIC_VALUE[Verdict.DOWN]}.",
+    severity=Severity.HIGH,
+    types=(TABLE,),
+    applies=_is_monitor_home,
+    check=_no_verdict_alarm,
 )
 
 
@@ -194,6 +213,7 @@ def _no_failure_alarm(machine: Resource, stack: Stack, settings: Settings) -> It
                 falls=False,
                 # No execution, no data: silence is the good state here.
                 breaches_without_data=False,
+                up_to=1,
             ),
             stack,
         )
@@ -228,6 +248,7 @@ def _no_error_alarm(function: Resource, stack: Stack, _: Settings) -> Iterator[s
             falls=False,
             # A function that nobody calls has no data.
             breaches_without_data=False,
+            up_to=_FEW,
         ),
         stack,
     )
@@ -253,31 +274,34 @@ FUNCTION_ERROR_ALARM = StackRule(
 
 
 def _no_replication_alarm(bucket: Resource, stack: Stack, _: Settings) -> Iterator[str]:
-    if not any_of(stack.of(BUCKET_REPLICATION), lambda config: copies_from(config, bucket, stack)):
+    rules = list(rules_from(bucket, stack))
+    if not rules:
         refuse_without_other_stack(bucket, stack)
-        return
+    for rule in rules:
 
-    def is_about(alarm: Resource, dimensions: Any) -> bool:  # noqa: ANN401
-        name = peek(dimensions, "SourceBucket")
-        return stack.mentions(alarm, "dimensions", name, bucket)
+        def is_about(alarm: Resource, dimensions: Any, rule: Any = rule) -> bool:  # noqa: ANN401
+            return stack.mentions(
+                alarm, "dimensions", peek(dimensions, "SourceBucket"), bucket
+            ) and read(dimensions, "RuleId") in (None, read(rule, "id"))
 
-    yield from faults(
-        Watch(
-            namespace="AWS/S3",
-            metric="OperationsFailedReplication",
-            region=bucket.region,
-            is_about=is_about,
-            falls=False,
-            # S3 publishes it only while it replicates.
-            breaches_without_data=False,
-        ),
-        stack,
-    )
+        yield from faults(
+            Watch(
+                namespace="AWS/S3",
+                metric="OperationsFailedReplication",
+                region=bucket.region,
+                is_about=is_about,
+                falls=False,
+                # S3 publishes it only while it replicates.
+                breaches_without_data=False,
+                up_to=_FEW,
+            ),
+            stack,
+        )
 
 
 REPLICATION_FAILURE_ALARM = StackRule(
     name="mwaa-dr-replication-failure-alarm",
-    description="A bucket that is replicated has an alarm on what S3 could not copy.",
+    description="Each replication rule of a bucket has an alarm on what S3 could not copy.",
     why=(
         "An object that S3 could not copy is not tried again: the DR Region lacks that DAG or that "
         "backup until somebody copies it. The metric exists in the source's Region only."
@@ -298,6 +322,7 @@ RULES = (
     ENVIRONMENT_HEARTBEAT_ALARM,
     BACKUP_AGE_ALARM,
     DEAD_MAN_ALARM,
+    VERDICT_ALARM,
     REVERSE_DEAD_MAN_ALARM,
     STATE_MACHINE_FAILURE_ALARM,
     FUNCTION_ERROR_ALARM,

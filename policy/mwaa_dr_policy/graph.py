@@ -157,11 +157,13 @@ class Stack:
     def attached(self, kind: str, prop: str, target: Resource) -> list[Resource]:
         """The resources of type `kind` whose `prop` names, or may name, `target`.
 
-        A reference that cannot be decided is kept as a resource without known properties, so that
+        One in another Region is none: AWS looks for what it names in its own Region. A reference that cannot be decided is kept as a resource without known properties, so that
         asking it anything is undecided and not wrong.
         """
         found: list[Resource] = []
         for holder in self.of(kind):
+            if _are_apart(holder, target):
+                continue
             try:
                 if self.refers(holder, prop, target):
                     found.append(holder)
@@ -172,6 +174,11 @@ class Stack:
     def is_declared(self, holder: Resource, path: str, kind: str) -> bool:
         """Whether what the property names is a resource at hand."""
         return any_of(self.of(kind), lambda target: self.refers(holder, path, target))
+
+
+def _are_apart(one: Resource, other: Resource) -> bool:
+    regions = [place.props.get("region") for place in (one, other)]
+    return all(isinstance(region, str) for region in regions) and regions[0] != regions[1]
 
 
 class _Undecided(Mapping[str, Any]):

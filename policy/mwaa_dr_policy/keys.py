@@ -1,9 +1,11 @@
 """Keys: whoever loses the key of a backup has lost the backup."""
 
+import json
 from collections.abc import Iterator
 
 from contract.objects import ObjectRole
 from contract.sites import Site
+from mwaa_dr_policy import documents
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import ALIAS, BUCKET, BUCKET_ENCRYPTION, KEY, REPLICA_KEY
 from mwaa_dr_policy.options import BACKUP_BUCKETS, DAG_BUCKETS
@@ -71,6 +73,35 @@ KEY_KEPT = StackRule(
 )
 
 
+def _locked(key: Resource, _: Stack, __: Settings) -> Iterator[str]:
+    text = key.get("policy")
+    if text is None:
+        return  # The policy that KMS gives lets the account manage it.
+    try:
+        found = documents.statements(text)
+    except json.JSONDecodeError as error:
+        yield f"its policy is not JSON ({error})"
+        return
+    if not any(one.allows("kms:PutKeyPolicy") and one.principals for one in found):
+        yield "its policy lets nobody manage it"
+
+
+KEY_MANAGEABLE = StackRule(
+    name="mwaa-dr-key-manageable",
+    description="Somebody may manage the keys of backups, code and sealed secrets.",
+    why=(
+        "A key whose policy lets nobody change it can be opened again by AWS support only, and "
+        "not within any recovery time objective."
+    ),
+    remedy="Allow kms:* to the account's root principal in the key's policy.",
+    severity=Severity.HIGH,
+    types=(KEY, REPLICA_KEY),
+    options=_NAMED,
+    applies=_opens_backups,
+    check=_locked,
+)
+
+
 def _static(key: Resource, _: Stack, __: Settings) -> Iterator[str]:
     if key.get("enableKeyRotation") is not True:
         yield "it is never rotated"
@@ -128,4 +159,4 @@ KEY_NAMED = StackRule(
     check=_unnamed,
 )
 
-RULES = (KEY_KEPT, KEY_ROTATED, SEAL_KEY_SHARED, KEY_NAMED)
+RULES = (KEY_KEPT, KEY_MANAGEABLE, KEY_ROTATED, SEAL_KEY_SHARED, KEY_NAMED)

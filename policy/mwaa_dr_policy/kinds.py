@@ -8,6 +8,7 @@ LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 TABLE = "aws:dynamodb/table:Table"
 FUNCTION = "aws:lambda/function:Function"
 ENVIRONMENT = "aws:mwaa/environment:Environment"
+SCHEDULE_GROUP = "aws:scheduler/scheduleGroup:ScheduleGroup"
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 STATE_MACHINE = "aws:sfn/stateMachine:StateMachine"
 TOPIC = "aws:sns/topic:Topic"
@@ -30,6 +31,11 @@ KEY = "aws:kms/key:Key"
 REPLICA_KEY = "aws:kms/replicaKey:ReplicaKey"
 ALIAS = "aws:kms/alias:Alias"
 
+VPC = "aws:ec2/vpc:Vpc"
+VPC_ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+INTERNET_GATEWAY = "aws:ec2/internetGateway:InternetGateway"
+NAT_GATEWAY = "aws:ec2/natGateway:NatGateway"
+ADDRESS = "aws:ec2/eip:Eip"
 SUBNET = "aws:ec2/subnet:Subnet"
 ROUTE = "aws:ec2/route:Route"
 ROUTE_TABLE = "aws:ec2/routeTable:RouteTable"
@@ -58,6 +64,8 @@ POLICIES = (
 
 TAGGED = (
     *(ALARM, COMPOSITE_ALARM, BUCKET, ENVIRONMENT, FUNCTION, KEY, LOG_GROUP, REPLICA_KEY, ROLE),
-    *(SECURITY_GROUP, STATE_MACHINE, SUBNET, TABLE, TOPIC),
+    *(SCHEDULE_GROUP, STATE_MACHINE, TABLE, TOPIC),
+    *(ADDRESS, EGRESS_RULE, INGRESS_RULE, INTERNET_GATEWAY, NAT_GATEWAY, ROUTE_TABLE),
+    *(SECURITY_GROUP, SUBNET, VPC, VPC_ENDPOINT),
 )
 """Of what a recovery consists and what can carry tags."""

@@ -1,17 +1,21 @@
 """State machines of a recovery: whole, and started by something."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from contract.functions import FUNCTIONS as STEPS
+from contract.handler_config import VARIABLE, HandlerConfig
 from contract.objects import ObjectRole
 from mwaa_dr_policy.graph import Resource, Stack, arn_region
 from mwaa_dr_policy.kinds import EVENT_RULE, EVENT_TARGET, FUNCTION, SCHEDULE, STATE_MACHINE
 from mwaa_dr_policy.options import MACHINES, OTHER_STACK
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
 from mwaa_dr_policy.subjects import is_for, is_recovery_machine
-from mwaa_dr_policy.values import any_of, either, peek
+from mwaa_dr_policy.values import any_of, either, known, peek
 
+_HANDLERS = frozenset(spec.handler for spec in STEPS)
 _CALLED = re.compile(r"arn:[a-z-]+:(lambda|states):[a-z0-9-]+:\d{12}:[a-zA-Z0-9:_-]+")
 _KINDS = {"lambda": FUNCTION, "states": STATE_MACHINE}
 _MINUTES = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
@@ -24,10 +28,20 @@ def is_machine(machine: Resource, _: Stack, settings: Settings) -> bool:
 
 def _incomplete(machine: Resource, stack: Stack, _: Settings) -> Iterator[str]:
     definition = machine.get("definition") or ""
+    if not _starts_somewhere(definition):
+        yield "its definition is not JSON with a StartAt that names one of its States"
     called = {match[0]: _KINDS[match[1]] for match in _CALLED.finditer(definition)}
     for arn, kind in sorted(called.items()):
         if not any_of(stack.of(kind), lambda one, arn=arn: _is_meant(one, arn)):
             yield f"it calls {arn}, which no program at hand declares"
+
+
+def _starts_somewhere(definition: str) -> bool:
+    try:
+        parsed = json.loads(definition)
+        return parsed["StartAt"] in parsed["States"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _is_meant(resource: Resource, arn: str) -> bool:
@@ -112,4 +126,30 @@ MONITOR_SCHEDULED = StackRule(
     check=_unscheduled,
 )
 
-RULES = (STATE_MACHINE_COMPLETE, MONITOR_SCHEDULED)
+
+def _misconfigured(function: Resource, _: Stack, __: Settings) -> Iterator[str]:
+    variables = function.get("environment.variables") or {}
+    try:
+        HandlerConfig.from_json(str(known(variables.get(VARIABLE)) or ""))
+    except ValueError as error:
+        yield f"its variable {VARIABLE} is no configuration ({error})"
+    handler = function.get("handler")
+    if handler not in _HANDLERS:
+        yield f"its handler {handler!r} is no step of a recovery"
+
+
+FUNCTION_CONFIGURED = StackRule(
+    name="mwaa-dr-function-configured",
+    description="The functions of an installation are its steps and carry its configuration.",
+    why=(
+        "A step reads nothing else to know both sites; without it, it fails at its first call, "
+        "which for most steps is during an incident."
+    ),
+    remedy=f"Set the handler of a step and {VARIABLE} as the `dr` stack writes it.",
+    severity=Severity.CRITICAL,
+    types=(FUNCTION,),
+    applies=lambda function, _, __: is_for(function, ObjectRole.FUNCTION),
+    check=_misconfigured,
+)
+
+RULES = (STATE_MACHINE_COMPLETE, MONITOR_SCHEDULED, FUNCTION_CONFIGURED)

@@ -5,10 +5,12 @@ a drill shows. A role without the right at all is found here, before it is deplo
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from contract.functions import FUNCTIONS as STEPS
 from contract.functions import Grant
+from contract.objects import ObjectRole
 from mwaa_dr_policy import documents
 from mwaa_dr_policy.graph import Resource, Stack, arn_name
 from mwaa_dr_policy.kinds import (
@@ -25,7 +27,12 @@ from mwaa_dr_policy.kinds import (
 from mwaa_dr_policy.options import BUCKETS, FUNCTIONS, MACHINES
 from mwaa_dr_policy.replication import reads_precious
 from mwaa_dr_policy.rule import Settings, Severity, StackRule
-from mwaa_dr_policy.subjects import is_recovery_function, is_recovery_machine
+from mwaa_dr_policy.subjects import (
+    airflow_option,
+    is_for,
+    is_recovery_function,
+    is_recovery_machine,
+)
 from mwaa_dr_policy.values import UndecidedError, Unknown, any_of, is_given, items, known, peek
 
 GRANTED: dict[Grant, tuple[str, ...]] = {
@@ -45,14 +52,19 @@ _OF_STEP = {
     spec.handler: [action for grant in spec.grants for action in GRANTED[grant]] for spec in STEPS
 }
 _LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
+_ENVIRONMENT = (
+    *("airflow:PublishMetrics", "s3:GetObject", "s3:ListBucket", *_LOG),
+    *("sqs:SendMessage", "sqs:ReceiveMessage"),
+)
 _OF_AWS = {"AWSLambdaBasicExecutionRole": _LOG}
 """Managed policies of AWS that are known here; of others it cannot be said what they allow."""
 
 
 def _of_environment(environment: Resource) -> Iterator[str]:
     """MWAA user guide, 'Amazon MWAA execution role'."""
-    yield from ("airflow:PublishMetrics", "s3:GetObject", "s3:ListBucket", *_LOG)
-    yield from ("sqs:SendMessage", "sqs:ReceiveMessage")
+    yield from _ENVIRONMENT
+    if airflow_option(environment, "site"):
+        yield "s3:PutObject"
     if is_given(environment.props, "kmsKey"):
         yield from ("kms:Decrypt", "kms:GenerateDataKey")
 
@@ -87,14 +99,34 @@ def _of_schedule(_: Resource) -> Iterator[str]:
     yield "states:StartExecution"
 
 
-_USERS: dict[str, tuple[str, Callable[[Resource], Iterator[str]]]] = {
-    ENVIRONMENT: ("executionRoleArn", _of_environment),
-    FUNCTION: ("role", _of_function),
-    STATE_MACHINE: ("roleArn", _of_machine),
-    SCHEDULE: ("target.roleArn", _of_schedule),
-    BUCKET_REPLICATION: ("role", _of_replication),
+def _of_standby(_: Resource) -> Iterator[str]:
+    """A role that waits for an environment; both sites encrypt with keys of their own."""
+    yield from (*_ENVIRONMENT, "s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey")
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """How resources of a type use their role.
+
+    Args:
+        path: the property that names it; empty for a role that nothing uses yet.
+        service: who must be able to assume it.
+        needs: the actions that it must allow.
+    """
+
+    path: str
+    service: str
+    needs: Callable[[Resource], Iterator[str]]
+
+
+_USES = {
+    ENVIRONMENT: _Use("executionRoleArn", "airflow-env.amazonaws.com", _of_environment),
+    FUNCTION: _Use("role", "lambda.amazonaws.com", _of_function),
+    STATE_MACHINE: _Use("roleArn", "states.amazonaws.com", _of_machine),
+    SCHEDULE: _Use("target.roleArn", "scheduler.amazonaws.com", _of_schedule),
+    BUCKET_REPLICATION: _Use("role", "s3.amazonaws.com", _of_replication),
+    ROLE: _Use("", "airflow-env.amazonaws.com", _of_standby),
 }
-"""By type, the property that names the role, and the actions that it must allow."""
 
 
 def _acts_in_recovery(user: Resource, stack: Stack, settings: Settings) -> bool:
@@ -102,6 +134,8 @@ def _acts_in_recovery(user: Resource, stack: Stack, settings: Settings) -> bool:
         return is_recovery_function(user, settings)
     if user.type == STATE_MACHINE:
         return is_recovery_machine(user, settings)
+    if user.type == ROLE:
+        return is_for(user, ObjectRole.ENVIRONMENT)
     if user.type == SCHEDULE:
         return any_of(
             stack.of(STATE_MACHINE),
@@ -113,13 +147,26 @@ def _acts_in_recovery(user: Resource, stack: Stack, settings: Settings) -> bool:
     return user.type != BUCKET_REPLICATION or reads_precious(user, stack, settings)
 
 
-def _powerless(user: Resource, stack: Stack, _: Settings) -> Iterator[str]:
-    path, needs = _USERS[user.type]
-    needed = list(dict.fromkeys(needs(user)))
-    top, named = path.split(".", 1)[0], peek(user.props, path)
+def _role_of(user: Resource, use: _Use, stack: Stack) -> Resource:
+    if not use.path:
+        return user
+    top, named = use.path.split(".", 1)[0], peek(user.props, use.path)
     role = next((one for one in stack.of(ROLE) if stack.mentions(user, top, named, one)), None)
     if role is None:
-        raise UndecidedError(f"its role ({path}) is not declared in a program at hand")
+        raise UndecidedError(f"its role ({use.path}) is not declared in a program at hand")
+    return role
+
+
+def _powerless(user: Resource, stack: Stack, _: Settings) -> Iterator[str]:
+    use = _USES[user.type]
+    role = _role_of(user, use, stack)
+    trust = role.get("assumeRolePolicy")
+    if trust and not any(
+        use.service in one.principals and one.allows("sts:AssumeRole")
+        for one in documents.statements(trust)
+    ):
+        yield f"{use.service} may not assume its role {role.name}"
+    needed = list(dict.fromkeys(use.needs(user)))
     missing, undecided = set(needed), None
     for document in _documents(role, stack):
         try:
@@ -157,14 +204,17 @@ def _managed(arn: str, stack: Stack) -> Any:  # noqa: ANN401
 
 ROLE_SUFFICIENT = StackRule(
     name="mwaa-dr-role-sufficient",
-    description="The roles of a recovery allow the actions that their users cannot do without.",
+    description=(
+        "The roles of a recovery can be assumed by their users and allow the actions that these "
+        "cannot do without."
+    ),
     why=(
         "A missing right shows when it is used: replication stops in silence, a step of the "
         "recovery fails in the middle of an incident, an environment never becomes available."
     ),
-    remedy="Add the actions to a policy of the role.",
+    remedy="Name the service in the trust policy, the actions in a policy of the role.",
     severity=Severity.HIGH,
-    types=tuple(_USERS),
+    types=tuple(_USES),
     options=(MACHINES, FUNCTIONS, *BUCKETS),
     applies=_acts_in_recovery,
     check=_powerless,

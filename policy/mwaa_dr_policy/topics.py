@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mwaa_dr_policy import documents
 from mwaa_dr_policy.graph import Resource, Stack
-from mwaa_dr_policy.kinds import ALARM, COMPOSITE_ALARM, SUBSCRIPTION, TOPIC, TOPIC_POLICY
+from mwaa_dr_policy.kinds import ALARM, COMPOSITE_ALARM, KEY, SUBSCRIPTION, TOPIC, TOPIC_POLICY
 from mwaa_dr_policy.options import OTHER_STACK
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
 from mwaa_dr_policy.values import any_of, items
@@ -56,14 +56,26 @@ ALARM_SUBSCRIBED = StackRule(
 
 
 def _refuses(topic: Resource, stack: Stack, _: Settings) -> Iterator[str]:
-    if (topic.props.get("kmsMasterKeyId") or "") == "alias/aws/sns":
+    key = topic.props.get("kmsMasterKeyId")
+    if isinstance(key, str) and key == "alias/aws/sns":
         yield "CloudWatch may not use the key alias/aws/sns that encrypts it"
+    for one in stack.of(KEY):
+        if stack.refers(topic, "kmsMasterKeyId", one) and not _opens_for_alarms(one):
+            yield f"the policy of its key {one.name} does not let {_CLOUDWATCH} use it"
     policies = stack.attached(TOPIC_POLICY, "arn", topic)
     try:
         if policies and not any_of(policies, _lets_alarms_in):
             yield f"its policy does not let {_CLOUDWATCH} publish"
     except json.JSONDecodeError as error:
         yield f"its policy is not JSON ({error})"
+
+
+def _opens_for_alarms(key: Resource) -> bool:
+    document = key.get("policy")
+    return bool(document) and any(
+        statement.allows("kms:GenerateDataKey") and _CLOUDWATCH in statement.principals
+        for statement in documents.statements(document)
+    )
 
 
 def _lets_alarms_in(policy: Resource) -> bool:

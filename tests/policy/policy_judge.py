@@ -88,12 +88,14 @@ def judge(program, *, other=None, config=None, today=TODAY):
     return judge_resources(program.resources(), others, config or {}, today)
 
 
-def judge_resources(resources, others, config, today=TODAY):
+def judge_resources(resources, others, config, today=TODAY, only=None):
+    """As `judge`. Rules of one resource are asked about `only` that one, if it is given."""
+    singles = resources if only is None else [only]
     stack = Stack(resources, others)
     violations, undecided = {}, {}
     for rule in RULES:
         settings = config.get(rule.name, {})
-        for judgement in _judgements(rule, resources, stack, settings, today):
+        for judgement in _judgements(rule, singles, stack, settings, today):
             if judgement.violations:
                 violations.setdefault(rule.name, []).extend(
                     violation.message for violation in judgement.violations

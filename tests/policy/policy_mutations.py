@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from policy_judge import judge_resources
@@ -14,7 +14,8 @@ from mwaa_dr_policy import sources
 PROTECTION = "(protect)"
 REMOVED = "(removed)"
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
-_UNTOLD = ("urn", "id")
+LIKE = 2
+"""Of resources that are alike in type and properties, so many have each property broken."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,37 @@ def losses(stack):
     resources = sources.of_states(states)
     others = sources.of_states(own_stack("primary" if stack == "dr" else "dr"))
 
-    def objections(changed):
-        return frozenset(judge_resources(changed, others, {})[0])
+    usual = judge_resources(resources, others, {})
+    assert usual == ({}, {})
 
+    def objections(changed, one=None):
+        """Rules that object, or that say in a note what they cannot decide any more."""
+        for first, second in ((changed, others), (others, changed)):
+            violations, notes = judge_resources(first, second, {}, only=one)
+            if violations or notes:
+                return frozenset(violations) | frozenset(f"{rule} (note)" for rule in notes)
+        return frozenset()
+
+    shapes = Counter()
     for index, (state, resource) in enumerate(zip(states, resources, strict=True)):
         before, after = resources[:index], resources[index + 1 :]
-        found = defaultdict(frozenset)
-        found[REMOVED] = objections([*before, *after])
+        found = {REMOVED: objections([*before, *after])}
         if resource.protect:
             unprotected = replace(resource, protect=False)
-            found[PROTECTION] = objections([*before, unprotected, *after])
+            found[PROTECTION] = objections([*before, unprotected, *after], unprotected)
+        shape = (state["type"], frozenset(path for path, _ in _leaves(state["inputs"], "")))
+        shapes[shape] += 1
+        if shapes[shape] > LIKE:
+            yield from (Loss(stack, state["type"], resource.name, *item) for item in found.items())
+            continue
         for path, inputs in _variants(state["inputs"]):
+            path = _INDEX.sub("[]", path)
+            if found.setdefault(path, frozenset()):
+                continue
             outputs = _outputs(state, inputs)
             [changed] = sources.of_states([{**state, "inputs": inputs, "outputs": outputs}])
-            found[_INDEX.sub("[]", path)] |= objections([*before, changed, *after])
-        for path, rules in found.items():
-            yield Loss(stack, state["type"], resource.name, path, rules)
+            found[path] |= objections([*before, changed, *after], changed)
+        yield from (Loss(stack, state["type"], resource.name, *item) for item in found.items())
 
 
 def _outputs(state, inputs):
@@ -78,17 +94,30 @@ def _variants(inputs):
 GONE = object()
 
 
+OPPOSITES = {
+    "Enabled": "Disabled",
+    "ENABLED": "DISABLED",
+    "ALL": "OFF",
+    "breaching": "notBreaching",
+    "LessThanThreshold": "GreaterThanThreshold",
+    "GreaterThanThreshold": "LessThanThreshold",
+    "GreaterThanOrEqualToThreshold": "LessThanThreshold",
+}
+
+
 def _worse(value):
     yield GONE
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
         yield type(value)(0)
+        yield type(value)(1)
         yield type(value)(1_000_000)
     elif isinstance(value, str) and value.startswith("{"):
         yield json.dumps({"Version": "2012-10-17", "Statement": []})
     elif isinstance(value, str):
-        yield "us-gov-west-1" if re.fullmatch(r"[a-z]+-[a-z]+-\d", value) else "something-else"
+        elsewhere = "us-gov-west-1" if re.fullmatch(r"[a-z]+-[a-z]+-\d", value) else "other"
+        yield OPPOSITES.get(value, elsewhere)
 
 
 def _leaves(value, path):

@@ -22,7 +22,18 @@ def _state(registered):
 
 @cache
 def _stack(stack):
-    return tuple(_state(one) for one in program(stack).resources)
+    resources = program(stack).resources
+    ids = {f"{one.name}-id": f"{stack}-{one.name}-id" for one in resources}
+    return tuple(_renamed(_state(one), ids) for one in resources)
+
+
+def _renamed(value, ids):
+    """The mocks give the same id to resources of one name in both stacks; AWS does not."""
+    if isinstance(value, dict):
+        return {key: _renamed(item, ids) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, ids) for item in value]
+    return ids.get(value, value) if isinstance(value, str) else value
 
 
 def own_stack(stack):
