@@ -157,8 +157,9 @@ class Stack:
     def attached(self, kind: str, prop: str, target: Resource) -> list[Resource]:
         """The resources of type `kind` whose `prop` names, or may name, `target`.
 
-        One in another Region is none: AWS looks for what it names in its own Region. A reference that cannot be decided is kept as a resource without known properties, so that
-        asking it anything is undecided and not wrong.
+        One in another Region is none: AWS looks for what it names in its own Region. A reference
+        that cannot be decided is kept as a resource without known properties, so that asking it
+        anything is undecided and not wrong.
         """
         found: list[Resource] = []
         for holder in self.of(kind):

@@ -7,6 +7,7 @@ from typing import Any
 from contract.agent_config import SECTION
 from contract.metrics import TAG_INSTALLATION
 from contract.sites import Site
+from mwaa_dr_policy.environment import PAUSED
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import ENVIRONMENT
 from mwaa_dr_policy.options import OTHER_STACK
@@ -33,9 +34,9 @@ _COMPARED = Option(
     description="Properties that must be equal.",
     schema={"type": "array", "items": {"type": "string"}, "minItems": 1},
 )
-_IGNORED = Option(
+IGNORED = Option(
     key="ignoredOptions",
-    default=[f"{SECTION}.*", "secrets.backend_kwargs"],
+    default=[f"{SECTION}.*", "secrets.backend_kwargs", PAUSED],
     description="Airflow options that may differ, as patterns: what names a Region or a place.",
     schema={"type": "array", "items": {"type": "string"}},
 )
@@ -89,7 +90,7 @@ def _values(
             continue
         own, other = known(own) or {}, known(other) or {}
         for key in sorted({*own, *other}):
-            if not any(fnmatchcase(key, pattern) for pattern in settings[_IGNORED.key]):
+            if not any(fnmatchcase(key, pattern) for pattern in settings[IGNORED.key]):
                 yield f"the option {key}", own.get(key), other.get(key)
 
 
@@ -107,7 +108,7 @@ ENVIRONMENT_EQUAL = StackRule(
     remedy="Make both from the same settings, or list an option that must differ.",
     severity=Severity.CRITICAL,
     types=(ENVIRONMENT,),
-    options=(_PAIRS, _COMPARED, _IGNORED, OTHER_STACK),
+    options=(_PAIRS, _COMPARED, IGNORED, OTHER_STACK),
     applies=_is_passive,
     check=_differs,
 )

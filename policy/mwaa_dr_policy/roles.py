@@ -163,14 +163,14 @@ def _powerless(user: Resource, stack: Stack, _: Settings) -> Iterator[str]:
     trust = role.get("assumeRolePolicy")
     if trust and not any(
         use.service in one.principals and one.allows("sts:AssumeRole")
-        for one in documents.statements(trust)
+        for one in documents.readable(trust)
     ):
         yield f"{use.service} may not assume its role {role.name}"
     needed = list(dict.fromkeys(use.needs(user)))
     missing, undecided = set(needed), None
     for document in _documents(role, stack):
         try:
-            allowed = documents.statements(known(document))
+            allowed = documents.readable(known(document))
         except UndecidedError as error:
             undecided = undecided or error
             continue

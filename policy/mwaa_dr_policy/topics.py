@@ -74,7 +74,7 @@ def _opens_for_alarms(key: Resource) -> bool:
     document = key.get("policy")
     return bool(document) and any(
         statement.allows("kms:GenerateDataKey") and _CLOUDWATCH in statement.principals
-        for statement in documents.statements(document)
+        for statement in documents.readable(document)
     )
 
 

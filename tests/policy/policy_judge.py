@@ -34,8 +34,13 @@ class Program(dict):
         self[name] = {"type": kind, "props": props, "protect": protect, "links": links}
 
     def set(self, name, path, value):
-        """Change, add or delete the property at `path` (keys and indices joined by dots)."""
-        *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+        """Change, add or delete the property at `path`.
+
+        Keys and indices are joined by dots; a dot in a key is written as `~`.
+        """
+        *parents, last = [
+            int(key) if key.isdigit() else key.replace("~", ".") for key in path.split(".")
+        ]
         place = self[name]["props"]
         for key in parents:
             place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]

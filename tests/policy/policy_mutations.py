@@ -14,8 +14,8 @@ from mwaa_dr_policy import sources
 PROTECTION = "(protect)"
 REMOVED = "(removed)"
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
-LIKE = 2
-"""Of resources that are alike in type and properties, so many have each property broken."""
+LIKE = 1
+"""Of resources that are alike in type and properties, only so many have each property broken."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def losses(stack):
         if shapes[shape] > LIKE:
             yield from (Loss(stack, state["type"], resource.name, *item) for item in found.items())
             continue
-        for path, inputs in _variants(state["inputs"]):
-            path = _INDEX.sub("[]", path)
+        for place, inputs in _variants(state["inputs"]):
+            path = _INDEX.sub("[]", place)
             if found.setdefault(path, frozenset()):
                 continue
             outputs = _outputs(state, inputs)

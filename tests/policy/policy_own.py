@@ -4,9 +4,9 @@ import copy
 from functools import cache
 
 from policy_judge import judge_resources
-from tests.components.program_run import OUTPUTS, program
 
 from mwaa_dr_policy import sources
+from tests.components.program_run import OUTPUTS, program
 
 
 def _state(registered):
