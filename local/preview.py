@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,36 +26,46 @@ EXCEPTIONS = ROOT / "policy-config.json"
 """What a user puts over the rules' configuration, exceptions above all; there may be none."""
 STACKS = ("dr", "primary")
 SECONDS = 300
-_DIAGNOSTIC = re.compile(r"^\s+- \[(mandatory|advisory)\]\s+(.*)$")
+OUTPUT = 20_000
+"""Characters of each preview that a report quotes; a comment may have 65,536."""
+_REMARK = re.compile(
+    r"^\s+- \[(mandatory|advisory)\]\s+(?:\[severity: \w+\]\s+)?(\S+)\s+\((.*)\)\n\s*(.*)$",
+    re.MULTILINE,
+)
+_UNDECIDED = "can't run policy"
 _CHANGES = re.compile(r"^\s+([+~-]+ \d+ to \w+|\d+ unchanged)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What one preview said.
+class Remark:
+    """One violation, or one note on what could not be decided."""
 
-    Args:
-        remarks: level and text of each violation and note.
-    """
+    level: str
+    rule: str
+    resource: str
+    text: str
+
+    @property
+    def is_note(self) -> bool:
+        return self.text.startswith(_UNDECIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What one preview said."""
 
     stack: str
     succeeded: bool
     seconds: float
-    changes: tuple[str, ...]
-    remarks: tuple[tuple[str, str], ...]
     output: str
 
-    @classmethod
-    def of(cls, stack: str, code: int, output: str, seconds: float) -> "Preview":
-        remarks: list[tuple[str, str]] = []
-        lines = output.splitlines()
-        for index, line in enumerate(lines):
-            match = _DIAGNOSTIC.match(line)
-            if match:
-                text = lines[index + 1].strip() if index + 1 < len(lines) else ""
-                remarks.append((match[1], f"`{match[2].strip()}` {text}"))
-        changes = tuple(change.strip() for change in _CHANGES.findall(output))
-        return cls(stack, code == 0, seconds, changes, tuple(remarks), output)
+    @property
+    def changes(self) -> str:
+        return ", ".join(change.strip() for change in _CHANGES.findall(self.output)) or "none"
+
+    @property
+    def remarks(self) -> list[Remark]:
+        return [Remark(*match.groups()) for match in _REMARK.finditer(self.output)]
 
 
 class Previews:
@@ -70,8 +81,10 @@ class Previews:
         deployed = self._environment("deployed")
         self._must(deployed, "up", "--yes", "--skip-preview", *self._stack("dr"))
         dr, primary = self._folder / "dr.json", self._folder / "primary.json"
-        dr.write_text(self._must(deployed, "stack", "export", "--stack", "dr"))
-        primary.write_text(self._must(deployed, "preview", "--json", *self._stack("primary")))
+        dr.write_text(self._must(deployed, "stack", "export", "--show-secrets", "--stack", "dr"))
+        primary.write_text(
+            self._must(deployed, "preview", "--json", "--show-secrets", *self._stack("primary"))
+        )
         return [
             # Against an empty state, so that it shows what a new installation gets.
             self._preview("dr", self._environment("planned"), primary),
@@ -100,7 +113,7 @@ class Previews:
             *("--policy-pack-config", str(config)),
         )
         seconds = time.monotonic() - started
-        return Preview.of(stack, done.returncode, done.stdout + done.stderr, seconds)
+        return Preview(stack, done.returncode == 0, seconds, done.stdout + done.stderr)
 
     def _file(self, stack: str) -> str:
         return str(self._settings / f"Pulumi.{stack}.yaml")
@@ -141,26 +154,40 @@ def report(previews: Sequence[Preview]) -> str:
     lines = [
         "## Preview of both stacks with the policy pack",
         "",
-        "| stack | result | changes | mandatory | advisory |",
-        "|---|---|---|---|---|",
+        "| stack | result | changes | violations | warnings | left open |",
+        "|---|---|---|---|---|---|",
+        *(_row(one) for one in previews),
+        "",
     ]
     for one in previews:
-        counts = [
-            sum(level == wanted for level, _ in one.remarks) for wanted in ("mandatory", "advisory")
+        lines += [
+            f"- `{one.stack}`, {remark.level}: **{remark.rule}** ({remark.resource}): {remark.text}"
+            for remark in one.remarks
+            if not remark.is_note
         ]
-        result = "passes" if one.succeeded else "**refused**"
-        changes = ", ".join(one.changes) or "none"
-        lines.append(f"| `{one.stack}` | {result} | {changes} | {counts[0]} | {counts[1]} |")
+        open_rules = Counter(remark.rule for remark in one.remarks if remark.is_note)
+        lines += [
+            f"- `{one.stack}`, left open until its values are known: **{rule}** ({count})"
+            for rule, count in open_rules.items()
+        ]
     for one in previews:
-        for level, text in one.remarks:
-            lines.append(f"\n- `{one.stack}`, {level}: {text}")
-        output = one.output[-20_000:].strip()
         lines += [
             "",
             f"<details><summary>preview of <code>{one.stack}</code></summary>",
-            *("", "```", output, "```", "", "</details>"),
+            *("", "```", one.output[-OUTPUT:].strip(), "```", "", "</details>"),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _row(one: Preview) -> str:
+    violations = [remark for remark in one.remarks if not remark.is_note]
+    mandatory = sum(remark.level == "mandatory" for remark in violations)
+    notes = len(one.remarks) - len(violations)
+    result = "passes" if one.succeeded else "**refused**"
+    return (
+        f"| `{one.stack}` | {result} | {one.changes} | {mandatory} | "
+        f"{len(violations) - mandatory} | {notes} |"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

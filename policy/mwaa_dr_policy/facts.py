@@ -5,23 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from contract.handler_config import VARIABLE
-from mwaa_dr_policy.graph import Resource, Stack
+from mwaa_dr_policy.graph import Stack
 from mwaa_dr_policy.kinds import FUNCTION
 from mwaa_dr_policy.options import RPO_MINUTES
 from mwaa_dr_policy.rule import Settings
-from mwaa_dr_policy.values import UndecidedError, known
+from mwaa_dr_policy.values import UndecidedError, known, peek
 
 DEFAULT_RPO_MINUTES = 60
-
-
-def config_of(function: Resource) -> Mapping[str, Any]:
-    """The handlers' configuration in the variables of a function; empty if it has none."""
-    text = known((function.get("environment.variables") or {}).get(VARIABLE))
-    try:
-        found = json.loads(text) if text else {}
-    except (ValueError, TypeError):
-        return {}
-    return found if isinstance(found, Mapping) else {}
 
 
 def handler_config(stack: Stack) -> Mapping[str, Any]:
@@ -32,18 +22,28 @@ def handler_config(stack: Stack) -> Mapping[str, Any]:
     """
     undecided: UndecidedError | None = None
     for function in stack.of(FUNCTION):
+        variables = peek(function.props, "environment.variables")
+        if not isinstance(variables, Mapping) or VARIABLE not in variables:
+            continue
         try:
-            found = config_of(function)
+            found = _parsed(known(variables[VARIABLE]))
         except UndecidedError as error:
-            # Other functions' variables are not about us, known or not.
-            if VARIABLE in str(error):
-                undecided = undecided or error
+            undecided = undecided or error
             continue
         if found:
             return found
     if undecided is not None:
         raise undecided
     return {}
+
+
+def _parsed(text: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    """Empty for what is no configuration: the rule about functions says so."""
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError):
+        return {}
+    return found if isinstance(found, Mapping) and "detection" in found else {}
 
 
 def objective_minutes(stack: Stack, settings: Settings) -> float:

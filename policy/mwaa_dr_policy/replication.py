@@ -48,28 +48,25 @@ def _needs_both_ways(bucket: Resource, stack: Stack) -> bool:
         return False
     if is_for(bucket, ObjectRole.DAGS):
         return True
-    modes = [airflow_option(one, "copy_mode") for one in stack.of(ENVIRONMENT)]
-    return is_for(bucket, ObjectRole.BACKUPS) and CopyMode.REPLICATE in modes
+    return is_for(bucket, ObjectRole.BACKUPS) and any_of(
+        stack.of(ENVIRONMENT),
+        lambda environment: airflow_option(environment, "copy_mode") == CopyMode.REPLICATE,
+    )
 
 
 def _lonely(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
     if settings[_PIPELINE.key] and is_dag_bucket(bucket, stack, settings):
         return
-    if _needs_both_ways(bucket, stack):
-        missing = [
-            words
-            for there, words in (
-                (leave(bucket, stack), "copies it to another bucket"),
-                (arrive(bucket, stack), "copies another bucket to it"),
-            )
-            if not there
-        ]
-    else:
-        copied = either(lambda: leave(bucket, stack), lambda: arrive(bucket, stack))
-        missing = [] if copied else ["copies it to or from another bucket"]
-    if missing:
+    leaves, arrives = leave(bucket, stack), arrive(bucket, stack)
+    if leaves and arrives:
+        return
+    if not leaves and not arrives:
         refuse_without_other_stack(bucket, stack)
-        yield from (f"no enabled replication rule {words}" for words in missing)
+        yield "no enabled replication rule copies it to or from another bucket"
+    elif _needs_both_ways(bucket, stack):
+        refuse_without_other_stack(bucket, stack)
+        way = "another bucket to it" if leaves else "it to another bucket"
+        yield f"no enabled replication rule copies {way}"
 
 
 BUCKET_REPLICATED = StackRule(

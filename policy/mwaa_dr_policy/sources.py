@@ -24,6 +24,8 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 _UNKNOWN_IN_STATE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
+_HIDDEN = "[secret]"
+"""What `pulumi preview --json` writes in place of a secret."""
 
 _COMPUTED = frozenset({"arn", "id"})
 """Outputs that no program can give; unknown they stay unknown."""
@@ -189,10 +191,14 @@ def _plain(value: Any, owner: str, path: str = "") -> Any:  # noqa: ANN401
     """`value` without proxies and with an `Unknown` for each unknown in it."""
     if isinstance(value, Mapping):
         if _SIGNATURE in value:
-            return Unknown(f"{path} of {owner} is a secret or an asset")
+            return Unknown(
+                f"{path} of {owner} is a secret (export it with --show-secrets) or an asset"
+            )
         return {key: _item(value, key, owner, f"{path}.{key}".lstrip(".")) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [_item(value, index, owner, f"{path}[{index}]") for index in range(len(value))]
+    if value == _HIDDEN:
+        return Unknown(f"{path} of {owner} is a secret; export it with --show-secrets")
     if value == _UNKNOWN_IN_STATE:
         return Unknown(f"{path} of {owner} is not known yet")
     return value
