@@ -16,8 +16,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from local.gateway.process import running
+import boto3
+import yaml
+
+from contract.names import Names
+from contract.sites import Site
+from local.gateway.process import LocalAws, running
 from local.paths import BUILD, ROOT
 from local.pulumi.environment import init_stacks, pulumi_environment
 
@@ -25,6 +31,7 @@ REPORT = BUILD / "preview" / "report.md"
 EXCEPTIONS = ROOT / "policy-config.json"
 """What a user puts over the rules' configuration, exceptions above all; there may be none."""
 STACKS = ("dr", "primary")
+PACK = ROOT / "policy"
 SECONDS = 300
 OUTPUT = 20_000
 """Characters of each preview that a report quotes; a comment may have 65,536."""
@@ -69,51 +76,69 @@ class Preview:
 
 
 class Previews:
-    """Both stacks against one local AWS."""
+    """Both stacks against one local AWS with nothing in it but the keys that `primary` looks up."""
 
-    def __init__(self, folder: Path, settings: Path, variables: dict[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Path, aws: LocalAws) -> None:
         self._folder = folder
         self._settings = settings
-        self._variables = variables
+        backend = folder / "backend"
+        init_stacks(backend=backend)
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PULUMI_"))}
+        self._environment = {**clean, **pulumi_environment(backend=backend), **aws.environment}
+        self._make_keys(aws)
 
     def both(self) -> list[Preview]:
-        """`dr` is deployed to the local AWS first, since `primary` looks its keys up there."""
-        deployed = self._environment("deployed")
-        self._must(deployed, "up", "--yes", "--skip-preview", *self._stack("dr"))
-        dr, primary = self._folder / "dr.json", self._folder / "primary.json"
-        dr.write_text(self._must(deployed, "stack", "export", "--show-secrets", "--stack", "dr"))
-        primary.write_text(
-            self._must(deployed, "preview", "--json", "--show-secrets", *self._stack("primary"))
-        )
-        return [
-            # Against an empty state, so that it shows what a new installation gets.
-            self._preview("dr", self._environment("planned"), primary),
-            self._preview("primary", deployed, dr),
-        ]
+        """Each stack is judged beside what the other one would become."""
+        for stack in STACKS:
+            planned = self._pulumi("preview", "--json", "--show-secrets", *self._stack(stack))
+            if planned.returncode:
+                return [Preview(stack, False, 0, planned.stdout + planned.stderr)]
+            self._planned(stack).write_text(planned.stdout)
+        dr, primary = STACKS
+        return [self._preview(dr, primary), self._preview(primary, dr)]
 
-    def _preview(self, stack: str, environment: dict[str, str], other: Path) -> Preview:
-        config = self._folder / f"{stack}-policy.json"
-        over = ["--over", str(EXCEPTIONS)] if EXCEPTIONS.exists() else []
-        config.write_text(
-            subprocess.run(
-                [
-                    *(sys.executable, "-m", "mwaa_dr_policy.stack_config", self._file(stack)),
-                    *("--other-stack", str(other), *over),
-                ],
-                env={**os.environ, "PYTHONPATH": f"{ROOT / 'policy'}:{ROOT}"},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
+    def _make_keys(self, aws: LocalAws) -> None:
+        """In a real account the `dr` stack, which is deployed first, has made them."""
+        settings = settings_of(Path(self._file("dr")))
+        names = Names(settings["name"], settings["account"], settings.get("partition", "aws"))
+        credentials = {key.lower(): value for key, value in aws.environment.items() if "KEY" in key}
+        kms = boto3.client(
+            "kms",
+            region_name=settings["drRegion"],
+            endpoint_url=aws.endpoint,
+            **credentials,
         )
+        for alias in (names.data_alias(Site.DR), names.seal_alias(Site.DR)):
+            key = kms.create_key()["KeyMetadata"]["KeyId"]
+            kms.create_alias(AliasName=alias, TargetKeyId=key)
+
+    def _preview(self, stack: str, other: str) -> Preview:
         started = time.monotonic()
         done = self._pulumi(
-            environment,
-            *("preview", *self._stack(stack), "--policy-pack", str(ROOT / "policy")),
-            *("--policy-pack-config", str(config)),
+            *("preview", *self._stack(stack), "--policy-pack", str(PACK)),
+            *("--policy-pack-config", self._configured(stack, other)),
         )
         seconds = time.monotonic() - started
         return Preview(stack, done.returncode == 0, seconds, done.stdout + done.stderr)
+
+    def _configured(self, stack: str, other: str) -> str:
+        over = ["--over", str(EXCEPTIONS)] if EXCEPTIONS.exists() else []
+        made = subprocess.run(
+            [
+                *(sys.executable, "-m", "mwaa_dr_policy.stack_config", self._file(stack)),
+                *("--other-stack", str(self._planned(other)), *over),
+            ],
+            env={**os.environ, "PYTHONPATH": f"{PACK}:{ROOT}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        file = self._folder / f"{stack}-policy.json"
+        file.write_text(made.stdout)
+        return str(file)
+
+    def _planned(self, stack: str) -> Path:
+        return self._folder / f"{stack}.json"
 
     def _file(self, stack: str) -> str:
         return str(self._settings / f"Pulumi.{stack}.yaml")
@@ -121,32 +146,22 @@ class Previews:
     def _stack(self, stack: str) -> tuple[str, ...]:
         return ("--stack", stack, "--config-file", self._file(stack))
 
-    def _environment(self, backend: str) -> dict[str, str]:
-        folder = self._folder / backend
-        init_stacks(backend=folder)
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PULUMI_"))}
-        return {**clean, **pulumi_environment(backend=folder), **self._variables}
-
-    def _must(self, environment: dict[str, str], *arguments: str) -> str:
-        done = self._pulumi(environment, *arguments)
-        if done.returncode:
-            raise RuntimeError(
-                f"`pulumi {' '.join(arguments[:2])}` failed:\n{done.stdout}{done.stderr}"
-            )
-        return done.stdout
-
-    def _pulumi(
-        self, environment: dict[str, str], *arguments: str
-    ) -> subprocess.CompletedProcess[str]:
+    def _pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pulumi", *arguments, "--non-interactive", "--color", "never"],
             cwd=ROOT,
-            env=environment,
+            env=self._environment,
             capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
         )
+
+
+def settings_of(stack_file: Path) -> dict[str, Any]:
+    """The settings in a stack file."""
+    config = yaml.safe_load(stack_file.read_text())["config"]
+    return {key.partition(":")[2]: value for key, value in config.items()}
 
 
 def report(previews: Sequence[Preview]) -> str:
@@ -198,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with running(folder / "aws") as aws:
-            previews = Previews(folder, chosen.settings, aws.environment).both()
+            previews = Previews(folder, chosen.settings, aws).both()
     chosen.report.parent.mkdir(parents=True, exist_ok=True)
     chosen.report.write_text(report(previews))
     for one in previews:
