@@ -14,7 +14,7 @@ from contract.sites import CopyMode, Site, Strategy
 from mwaa_dr_policy.facts import handler_config, objective_minutes
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import ENVIRONMENT, STATE_MACHINE
-from mwaa_dr_policy.options import MACHINES, OTHER_STACK, RPO_MINUTES
+from mwaa_dr_policy.options import COPY_MODE, MACHINES, OTHER_STACK, RPO_MINUTES
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
 from mwaa_dr_policy.subjects import (
     airflow_option,
@@ -36,15 +36,6 @@ def _minutes(key: str, default: float, description: str) -> Option:
         default=default,
         description=description,
         schema={"type": "number", "minimum": 0},
-    )
-
-
-def _choice(key: str, values: type[Strategy] | type[CopyMode], description: str) -> Option:
-    return Option(
-        key=key,
-        default="",
-        description=description,
-        schema={"type": "string", "enum": ["", *(one.value for one in values)]},
     )
 
 
@@ -72,11 +63,6 @@ _INTERVAL = _minutes(
 _EXPORT = _minutes(
     "exportMinutes", 1, "How long a backup takes from its snapshot until it is complete."
 )
-_COPY_MODE = _choice(
-    "copyMode",
-    CopyMode,
-    "How a backup reaches the DR Region; empty takes it from the option `mwaa_dr.copy_mode`.",
-)
 
 
 def recovery_point(interval: float, export: float, mode: CopyMode) -> Sum:
@@ -100,7 +86,7 @@ def _writes_backups(environment: Resource, _: Stack, settings: Settings) -> bool
 
 def _point_too_late(environment: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
     interval = settings[_INTERVAL.key] or number_option(environment, "export_seconds") / 60
-    mode = _copy_mode(settings[_COPY_MODE.key] or airflow_option(environment, "copy_mode"))
+    mode = _copy_mode(settings[COPY_MODE.key] or airflow_option(environment, "copy_mode"))
     objective = objective_minutes(stack, settings)
     need = recovery_point(interval, settings[_EXPORT.key], mode)
     if need.minutes <= objective:
@@ -123,7 +109,7 @@ RPO_REACHABLE = StackRule(
     remedy="Back up more often, use the copy mode `direct`, or promise less.",
     severity=Severity.HIGH,
     types=(ENVIRONMENT,),
-    options=(RPO_MINUTES, _INTERVAL, _EXPORT, _COPY_MODE, OTHER_STACK),
+    options=(RPO_MINUTES, _INTERVAL, _EXPORT, COPY_MODE, OTHER_STACK),
     applies=_writes_backups,
     check=_point_too_late,
 )
@@ -133,11 +119,14 @@ _RTO = _minutes(
     0,
     "The recovery time objective; 0 takes it from the configuration of the recovery's functions.",
 )
-_STRATEGY = _choice(
-    "strategy",
-    Strategy,
-    "How the DR Region gets ready; empty takes it from the configuration of the recovery's "
-    "functions, else from whether there is a passive environment.",
+_STRATEGY = Option(
+    key="strategy",
+    default="",
+    description=(
+        "How the DR Region gets ready; empty takes it from the configuration of the recovery's "
+        "functions, else from whether there is a passive environment."
+    ),
+    schema={"type": "string", "enum": ["", *(one.value for one in Strategy)]},
 )
 _DETECTION = _minutes(
     "detectionMinutes",

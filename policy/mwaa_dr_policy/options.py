@@ -1,5 +1,6 @@
 """Configuration keys that several rules share."""
 
+from contract.sites import CopyMode
 from mwaa_dr_policy.rule import Option
 
 _NAMES = {"type": "array", "items": {"type": "string"}}
@@ -54,4 +55,13 @@ FUNCTIONS = Option(
         "Names of functions of the recovery that carry no tag `mwaa-dr:object` = `function`."
     ),
     schema=_NAMES,
+)
+COPY_MODE = Option(
+    key="copyMode",
+    default="",
+    description=(
+        "How a backup reaches the DR Region; empty takes it from the option `mwaa_dr.copy_mode` of "
+        "an environment at hand."
+    ),
+    schema={"type": "string", "enum": ["", *(mode.value for mode in CopyMode)]},
 )

@@ -16,7 +16,7 @@ from mwaa_dr_policy.copies import (
 from mwaa_dr_policy.facts import objective_minutes
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import BUCKET, BUCKET_REPLICATION, ENVIRONMENT
-from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, OTHER_STACK, RPO_MINUTES
+from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, COPY_MODE, OTHER_STACK, RPO_MINUTES
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
 from mwaa_dr_policy.subjects import (
     airflow_option,
@@ -42,12 +42,14 @@ _PIPELINE = Option(
 )
 
 
-def _needs_both_ways(bucket: Resource, stack: Stack) -> bool:
+def _needs_both_ways(bucket: Resource, stack: Stack, settings: Settings) -> bool:
     """Code goes over and, after a failover, comes back; so do backups that replication carries."""
     if not any_of(tuple(Site), lambda site: is_at(bucket, site)):
         return False
     if is_for(bucket, ObjectRole.DAGS):
         return True
+    if settings[COPY_MODE.key]:
+        return settings[COPY_MODE.key] == CopyMode.REPLICATE
     return is_for(bucket, ObjectRole.BACKUPS) and any_of(
         stack.of(ENVIRONMENT),
         lambda environment: airflow_option(environment, "copy_mode") == CopyMode.REPLICATE,
@@ -63,7 +65,7 @@ def _lonely(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]
     if not leaves and not arrives:
         refuse_without_other_stack(bucket, stack)
         yield "no enabled replication rule copies it to or from another bucket"
-    elif _needs_both_ways(bucket, stack):
+    elif _needs_both_ways(bucket, stack, settings):
         refuse_without_other_stack(bucket, stack)
         way = "another bucket to it" if leaves else "it to another bucket"
         yield f"no enabled replication rule copies {way}"
@@ -85,7 +87,7 @@ BUCKET_REPLICATED = StackRule(
     ),
     severity=Severity.CRITICAL,
     types=(BUCKET, ENVIRONMENT),
-    options=(_PIPELINE, *BUCKETS),
+    options=(_PIPELINE, COPY_MODE, *BUCKETS),
     applies=is_precious,
     check=_lonely,
 )

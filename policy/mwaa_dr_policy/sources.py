@@ -190,6 +190,8 @@ def _provider_region(resource: ResourceValidationArgs | PolicyResource) -> str |
 def _plain(value: Any, owner: str, path: str = "") -> Any:  # noqa: ANN401
     """`value` without proxies and with an `Unknown` for each unknown in it."""
     if isinstance(value, Mapping):
+        if "plaintext" in value and _SIGNATURE in value:
+            return _plain(json.loads(value["plaintext"]), owner, path)
         if _SIGNATURE in value:
             return Unknown(
                 f"{path} of {owner} is a secret (export it with --show-secrets) or an asset"

@@ -68,7 +68,12 @@ _ROWS = (
         True,
         lambda automatic: 0 if automatic else APPROVAL_MINUTES,
     ),
-    _Row(("mwaa-dr-objective-rpo",), "copyMode", "backup.copyMode", "direct"),
+    _Row(
+        ("mwaa-dr-objective-rpo", "mwaa-dr-bucket-replicated"),
+        "copyMode",
+        "backup.copyMode",
+        "direct",
+    ),
     _Row(("mwaa-dr-objective-rpo",), "intervalMinutes", "backup.intervalSeconds", 300, _minutes),
     _Row(_RETENTION, "retentionDays", "backup.retentionDays", 14),
     _Row(_RETENTION, "baseHours", "backup.baseIntervalHours", 24),
