@@ -137,8 +137,8 @@ _DETECTION = _minutes(
 _APPROVAL = _minutes(
     "approvalMinutes",
     0,
-    "How long a person takes to start or approve a recovery; 0 where it starts by itself, or 30 "
-    "where the functions say that it does not.",
+    "How long a person takes to start or approve a recovery; 0 takes the time limit of the "
+    "approval from the functions, or 30 where they say that none starts by itself.",
 )
 _FENCE = _minutes(
     "fenceMinutes",
@@ -177,6 +177,7 @@ def recovery_time(
     recovery = config.get("recovery", {})
     fence = settings[_FENCE.key] or recovery.get("fence_seconds", FENCE_MINUTES * 60) / 60
     by_hand = 0 if recovery.get("automatic", True) else APPROVAL_MINUTES
+    waits = recovery.get("approval_seconds", 0) / 60
     ready = (
         {"creation": settings[_CREATION.key], "import": settings[_IMPORT.key]}
         if strategy is Strategy.BACKUP_RESTORE
@@ -185,7 +186,7 @@ def recovery_time(
     return Sum(
         {
             "detection": detection,
-            "approval": settings[_APPROVAL.key] or by_hand,
+            "approval": settings[_APPROVAL.key] or waits or by_hand,
             "fence": fence,
             **ready,
             "orders": _ORDERS * agent,

@@ -190,20 +190,26 @@ def _provider_region(resource: ResourceValidationArgs | PolicyResource) -> str |
 def _plain(value: Any, owner: str, path: str = "") -> Any:  # noqa: ANN401
     """`value` without proxies and with an `Unknown` for each unknown in it."""
     if isinstance(value, Mapping):
-        if "plaintext" in value and _SIGNATURE in value:
-            return _plain(json.loads(value["plaintext"]), owner, path)
         if _SIGNATURE in value:
-            return Unknown(
-                f"{path} of {owner} is a secret (export it with --show-secrets) or an asset"
-            )
+            return _special(value, owner, path)
         return {key: _item(value, key, owner, f"{path}.{key}".lstrip(".")) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [_item(value, index, owner, f"{path}[{index}]") for index in range(len(value))]
     if value == _HIDDEN:
-        return Unknown(f"{path} of {owner} is a secret; export it with --show-secrets")
-    if value == _UNKNOWN_IN_STATE:
-        return Unknown(f"{path} of {owner} is not known yet")
-    return value
+        return _secret(owner, path)
+    return Unknown(f"{path} of {owner} is not known yet") if value == _UNKNOWN_IN_STATE else value
+
+
+def _special(value: Mapping[str, Any], owner: str, path: str) -> Any:  # noqa: ANN401
+    if "plaintext" in value:
+        return _plain(json.loads(value["plaintext"]), owner, path)
+    if "ciphertext" in value:
+        return _secret(owner, path)
+    return Unknown(f"{path} of {owner} is an asset")
+
+
+def _secret(owner: str, path: str) -> Unknown:
+    return Unknown(f"{path} of {owner} is a secret; export it with --show-secrets")
 
 
 def _item(container: Any, key: str | int, owner: str, path: str) -> Any:  # noqa: ANN401

@@ -62,13 +62,6 @@ _ROWS = (
     _Row(_RTO, "fenceMinutes", "recovery.fenceSeconds", 120, _minutes),
     _Row(_RTO, "agentMinutes", "agent.intervalSeconds", 60, _minutes),
     _Row(
-        _RTO,
-        "approvalMinutes",
-        "recovery.automatic",
-        True,
-        lambda automatic: 0 if automatic else APPROVAL_MINUTES,
-    ),
-    _Row(
         ("mwaa-dr-objective-rpo", "mwaa-dr-bucket-replicated"),
         "copyMode",
         "backup.copyMode",
@@ -103,7 +96,10 @@ def from_settings(settings: Mapping[str, Any], other_stack: str = "") -> dict[st
     said = settings.get("detection", {})
     detection = {key: said.get(name, default) for key, (name, default) in DETECTION.items()}
     config["mwaa-dr-objective-rto"]["detectionMinutes"] = detection_minutes(detection)
-    overridden = settings.get("recovery", {}).get("airflowOptions", {})
+    recovery = settings.get("recovery", {})
+    by_hand = 0 if recovery.get("automatic", True) else APPROVAL_MINUTES
+    config["mwaa-dr-objective-rto"]["approvalMinutes"] = recovery.get("approvalMinutes") or by_hand
+    overridden = recovery.get("airflowOptions", {})
     if overridden:
         ignored = config.setdefault("mwaa-dr-environment-equal", {})
         ignored["ignoredOptions"] = [*IGNORED.default, *sorted(overridden)]

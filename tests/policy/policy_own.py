@@ -1,12 +1,13 @@
 """This project's own two stacks as the rules see them: the program's resources, as a state."""
 
 import copy
+import json
 from functools import cache
 
 from policy_judge import judge_resources
 
 from mwaa_dr_policy import sources
-from tests.components.program_run import OUTPUTS, program
+from tests.components.program_run import OUTPUTS, program, run_program
 
 
 def _state(registered):
@@ -21,8 +22,13 @@ def _state(registered):
 
 
 @cache
-def _stack(stack):
-    resources = program(stack).resources
+def _stack(stack, **changes):
+    made = (
+        run_program(stack, {key: json.loads(text) for key, text in changes.items()})
+        if changes
+        else program(stack)
+    )
+    resources = made.resources
     ids = {f"{one.name}-id": f"{stack}-{one.name}-id" for one in resources}
     return tuple(_renamed(_state(one), ids) for one in resources)
 
@@ -36,9 +42,14 @@ def _renamed(value, ids):
     return ids.get(value, value) if isinstance(value, str) else value
 
 
-def own_stack(stack):
-    """The states of a stack's resources, to be changed at will."""
-    return copy.deepcopy(list(_stack(stack)))
+def own_stack(stack, **changes):
+    """The states of a stack's resources, to be changed at will.
+
+    Args:
+        changes: settings other than in the committed file.
+    """
+    hashed = {key: json.dumps(value) for key, value in changes.items()}
+    return copy.deepcopy(list(_stack(stack, **hashed)))
 
 
 def judged(states, other=None, config=None):

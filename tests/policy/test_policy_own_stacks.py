@@ -5,13 +5,33 @@ from policy_mutations import losses
 from policy_own import judged, own_stack
 from policy_programs import OPEN_WITHOUT_PRIMARY
 
+from mwaa_dr_policy.stack_config import from_settings
 from mwaa_dr_policy.unguarded import UNGUARDED, matches
+from tests.components.program_run import settings_of
 
 
 def test_both_stacks_break_no_rule_and_leave_nothing_open_when_seen_together():
     dr, primary = own_stack("dr"), own_stack("primary")
     assert judged(dr, primary) == ({}, {})
     assert judged(primary, dr) == ({}, {})
+
+
+SETTINGS = [
+    {"strategy": "active-passive"},
+    {"objectives": {"rtoMinutes": 60, "rpoMinutes": 25}, "backup": {"copyMode": "replicate"}},
+    {"recovery": {"approvalMinutes": 15}},
+    {"backup": {"baseIntervalHours": 168, "retentionDays": 30}},
+    {"environment": {"airflowVersion": "3.0.6", "environmentClass": "mw1.small"}},
+]
+
+
+@pytest.mark.parametrize("changes", SETTINGS, ids=[next(iter(one)) for one in SETTINGS])
+def test_other_settings_break_no_rule_either(changes):
+    dr, primary = own_stack("dr", **changes), own_stack("primary", **changes)
+    settings = {**settings_of("dr"), **changes}
+    config = from_settings(settings)
+    assert judged(dr, primary, config) == ({}, {})
+    assert judged(primary, dr, config) == ({}, {})
 
 
 def test_each_stack_alone_leaves_only_the_replication_of_dr_open():
