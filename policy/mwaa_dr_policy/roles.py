@@ -46,6 +46,7 @@ GRANTED: dict[Grant, tuple[str, ...]] = {
     Grant.NOTIFY: ("sns:Publish", "events:PutEvents"),
     Grant.CREATE_ENVIRONMENT: ("airflow:CreateEnvironment", "iam:PassRole"),
     Grant.INVOKE_REST: ("airflow:InvokeRestApi",),
+    Grant.START_RECOVERY: ("states:StartExecution",),
     Grant.REMOVE_ENVIRONMENT: ("airflow:GetEnvironment", "airflow:DeleteEnvironment"),
 }
 """What each grant of `contract.functions` comes to at the least."""
