@@ -103,9 +103,9 @@ _TIME = """\
 
 On this project's own stacks the pack adds **{added} s** to a preview of `dr` (180 resources) and
 **{other} s** to one of `primary` (164): the median of {runs} pairs of previews, with and without
-the pack, taken in turns in one run of `python -m bench.policy` on two cores; the limit is 3 s. Most of
-it is the start of the pack's own process and, for each rule of a stack, the copy of all resources
-that the engine's SDK makes.
+the pack, taken in turns in one run of `python -m bench.policy` on two cores; the limit is 3 s.
+Most of it is the start of the pack's own process and, for each rule of a stack, the copy of all
+resources that the engine's SDK makes.
 """
 
 _UNGUARDED = """\

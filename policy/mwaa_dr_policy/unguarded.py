@@ -183,6 +183,12 @@ UNGUARDED: tuple[Unguarded, ...] = (
         "raises its error alarm within minutes, since the monitor calls most of them.",
     ),
     Unguarded(
+        ("Function",),
+        (REMOVED,),
+        "Only the function that ARC Region switch calls: nothing in the program names it, and an "
+        "installation without ARC needs none. All that a machine calls are guarded.",
+    ),
+    Unguarded(
         ("LogGroup",),
         (REMOVED, "name"),
         "Lambda makes a missing log group itself; Step Functions refuses a machine without it.",

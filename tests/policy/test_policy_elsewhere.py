@@ -144,7 +144,9 @@ def test_an_exported_state_of_a_typescript_program_passes(typescript, tmp_path):
         ("orchestrate", "loggingConfiguration", {"level": "OFF"}, "state-machine-logged"),
     ],
 )
-def test_a_rule_objects_to_a_typescript_program(typescript, tmp_path, name, prop, value, rule):
+def test_a_rule_objects_to_a_typescript_program(  # noqa: PLR0917 - one row of a table
+    typescript, tmp_path, name, prop, value, rule
+):
     resources = typescript["deployment"]["resources"]
     [resource] = [one for one in resources if one["urn"].endswith(f"::{name}")]
     for part in ("inputs", "outputs"):
