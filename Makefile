@@ -11,7 +11,7 @@ AIRFLOW ?= 2.10.3
 OUTAGE ?= hang
 
 .PHONY: setup pulumi test lint format types unit engine airflow matrix catalogues drills lock
-.PHONY: drill local-up local-down local-env bench
+.PHONY: drill preview local-up local-down local-env bench
 
 setup: build/.setup-done
 
@@ -65,6 +65,10 @@ test: lint types unit engine airflow drills
 
 drill: pulumi
 	@$(BIN)/python -m local.drill --strategy $(STRATEGY) --airflow $(AIRFLOW) --outage $(OUTAGE)
+
+# What a pull request shows, in build/preview/report.md; fails where a mandatory rule is broken.
+preview: pulumi
+	@$(BIN)/python -m local.preview
 
 local-up: pulumi
 	@$(BIN)/python -m local up

@@ -6,23 +6,35 @@ from typing import Any
 from contract import metrics
 from contract.objects import ObjectRole
 from contract.sites import Site
+from contract.verdict import METRIC_VALUE, Verdict
+from mwaa_dr_policy.copies import refuse_without_other_stack, rules_from
+from mwaa_dr_policy.facts import objective_minutes
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import (
-    ALARM,
     BUCKET,
-    BUCKET_REPLICATION,
-    COMPOSITE_ALARM,
     ENVIRONMENT,
+    FUNCTION,
     STATE_MACHINE,
-    SUBSCRIPTION,
     TABLE,
-    TOPIC,
 )
-from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, OTHER_STACK, RPO_MINUTES
-from mwaa_dr_policy.replication import copies_from, refuse_without_other_stack
+from mwaa_dr_policy.machines import is_machine
+from mwaa_dr_policy.options import (
+    BACKUP_BUCKETS,
+    BUCKETS,
+    FUNCTIONS,
+    MACHINES,
+    OTHER_STACK,
+    RPO_MINUTES,
+)
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
-from mwaa_dr_policy.subjects import is_at, is_backup_bucket, is_for, is_precious
-from mwaa_dr_policy.values import any_of, items, peek
+from mwaa_dr_policy.subjects import (
+    is_at,
+    is_backup_bucket,
+    is_for,
+    is_precious,
+    is_recovery_function,
+)
+from mwaa_dr_policy.values import peek, read
 from mwaa_dr_policy.watch import Watch, faults
 
 _WITHIN = Option(
@@ -31,6 +43,8 @@ _WITHIN = Option(
     description="How soon the alarm must fire after the last heartbeat: period times periods.",
     schema={"type": "number", "minimum": 60},
 )
+_FEW = 10
+"""So many errors in a period are the most that an alarm may wait for."""
 _MEND = (
     "Add a MetricAlarm in that Region with treatMissingData breaching, alarmActions with a topic "
     "of that Region, and "
@@ -86,7 +100,7 @@ def _is_primary_backup(bucket: Resource, _: Stack, settings: Settings) -> bool:
 
 
 def _no_backup_age_alarm(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
-    up_to = settings[RPO_MINUTES.key] * 60
+    up_to = objective_minutes(stack, settings) * 60
     watch = _own_metric(metrics.BACKUP_AGE_SECONDS, bucket.region, falls=False, up_to=up_to)
     return faults(watch, stack)
 
@@ -105,6 +119,11 @@ BACKUP_AGE_ALARM = StackRule(
     applies=_is_dr_backup,
     check=_no_backup_age_alarm,
 )
+
+
+def _no_verdict_alarm(table: Resource, stack: Stack, _: Settings) -> Iterator[str]:
+    up_to = METRIC_VALUE[Verdict.DOWN]
+    return faults(_own_metric(metrics.VERDICT, table.region, falls=False, up_to=up_to), stack)
 
 
 def _is_monitor_home(table: Resource, _: Stack, __: Settings) -> bool:
@@ -137,6 +156,18 @@ DEAD_MAN_ALARM = StackRule(
 )
 
 
+VERDICT_ALARM = StackRule(
+    name="mwaa-dr-verdict-alarm",
+    description="The DR Region has an alarm on the verdict DOWN that silence fires.",
+    why="A recovery starts, or waits for a person, and nobody is told that the primary is down.",
+    remedy=f"{_MEND}{metrics.NAMESPACE} {metrics.VERDICT} at least {METRIC_VALUE[Verdict.DOWN]}.",
+    severity=Severity.HIGH,
+    types=(TABLE,),
+    applies=_is_monitor_home,
+    check=_no_verdict_alarm,
+)
+
+
 def _no_reverse_alarm(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
     watch = _own_metric(
         metrics.MONITOR_HEARTBEAT,
@@ -161,7 +192,7 @@ REVERSE_DEAD_MAN_ALARM = StackRule(
 
 _METRICS = Option(
     key="metrics",
-    default=["ExecutionsFailed", "ExecutionsTimedOut"],
+    default=["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"],
     description="Metrics of AWS/States that must each have an alarm.",
     schema={"type": "array", "items": {"type": "string"}, "minItems": 1},
 )
@@ -182,6 +213,7 @@ def _no_failure_alarm(machine: Resource, stack: Stack, settings: Settings) -> It
                 falls=False,
                 # No execution, no data: silence is the good state here.
                 breaches_without_data=False,
+                up_to=1,
             ),
             stack,
         )
@@ -189,7 +221,7 @@ def _no_failure_alarm(machine: Resource, stack: Stack, settings: Settings) -> It
 
 STATE_MACHINE_FAILURE_ALARM = StackRule(
     name="mwaa-dr-state-machine-failure-alarm",
-    description="Each state machine has alarms on its failed and timed-out executions.",
+    description="The state machines of a recovery have alarms on executions that fail.",
     why="A recovery that stops half-way, or a monitor that fails each minute, needs a person now.",
     remedy=(
         "Add a MetricAlarm in that Region on AWS/States with the dimension StateMachineArn, "
@@ -197,37 +229,79 @@ STATE_MACHINE_FAILURE_ALARM = StackRule(
     ),
     severity=Severity.CRITICAL,
     types=(STATE_MACHINE,),
-    options=(_METRICS,),
+    options=(_METRICS, MACHINES),
+    applies=is_machine,
     check=_no_failure_alarm,
 )
 
 
-def _no_replication_alarm(bucket: Resource, stack: Stack, _: Settings) -> Iterator[str]:
-    if not any_of(stack.of(BUCKET_REPLICATION), lambda config: copies_from(config, bucket, stack)):
-        refuse_without_other_stack(bucket, stack)
-        return
-
+def _no_error_alarm(function: Resource, stack: Stack, _: Settings) -> Iterator[str]:
     def is_about(alarm: Resource, dimensions: Any) -> bool:  # noqa: ANN401
-        name = peek(dimensions, "SourceBucket")
-        return stack.mentions(alarm, "dimensions", name, bucket)
+        return stack.mentions(alarm, "dimensions", peek(dimensions, "FunctionName"), function)
 
     yield from faults(
         Watch(
-            namespace="AWS/S3",
-            metric="OperationsFailedReplication",
-            region=bucket.region,
+            namespace="AWS/Lambda",
+            metric="Errors",
+            region=function.region,
             is_about=is_about,
             falls=False,
-            # S3 publishes it only while it replicates.
+            # A function that nobody calls has no data.
             breaches_without_data=False,
+            up_to=_FEW,
         ),
         stack,
     )
 
 
+FUNCTION_ERROR_ALARM = StackRule(
+    name="mwaa-dr-function-error-alarm",
+    description="The functions of a recovery have an alarm on their errors.",
+    why=(
+        "A step that fails and is tried again hides in the machine's retries until it fails for "
+        "good; a monitor that cannot read a signal is half blind."
+    ),
+    remedy=(
+        "Add a MetricAlarm in that Region on AWS/Lambda Errors with the dimension FunctionName and "
+        "alarmActions with a topic of that Region."
+    ),
+    severity=Severity.MEDIUM,
+    types=(FUNCTION,),
+    options=(FUNCTIONS,),
+    applies=lambda function, _, settings: is_recovery_function(function, settings),
+    check=_no_error_alarm,
+)
+
+
+def _no_replication_alarm(bucket: Resource, stack: Stack, _: Settings) -> Iterator[str]:
+    rules = list(rules_from(bucket, stack))
+    if not rules:
+        refuse_without_other_stack(bucket, stack)
+    for rule in rules:
+
+        def is_about(alarm: Resource, dimensions: Any, rule: Any = rule) -> bool:  # noqa: ANN401
+            return stack.mentions(
+                alarm, "dimensions", peek(dimensions, "SourceBucket"), bucket
+            ) and read(dimensions, "RuleId") in (None, read(rule, "id"))
+
+        yield from faults(
+            Watch(
+                namespace="AWS/S3",
+                metric="OperationsFailedReplication",
+                region=bucket.region,
+                is_about=is_about,
+                falls=False,
+                # S3 publishes it only while it replicates.
+                breaches_without_data=False,
+                up_to=_FEW,
+            ),
+            stack,
+        )
+
+
 REPLICATION_FAILURE_ALARM = StackRule(
     name="mwaa-dr-replication-failure-alarm",
-    description="A bucket that is replicated has an alarm on what S3 could not copy.",
+    description="Each replication rule of a bucket has an alarm on what S3 could not copy.",
     why=(
         "An object that S3 could not copy is not tried again: the DR Region lacks that DAG or that "
         "backup until somebody copies it. The metric exists in the source's Region only."
@@ -244,46 +318,13 @@ REPLICATION_FAILURE_ALARM = StackRule(
     check=_no_replication_alarm,
 )
 
-
-def _gets_alarms(topic: Resource, stack: Stack, _: Settings) -> bool:
-    return any_of(
-        [
-            (alarm, action)
-            for alarm in stack.of(ALARM, COMPOSITE_ALARM)
-            for action in items(alarm.props, "alarmActions")
-        ],
-        lambda pair: stack.mentions(pair[0], "alarmActions", pair[1], topic),
-    )
-
-
-def _unheard(topic: Resource, stack: Stack, _: Settings) -> Iterator[str]:
-    if not any_of(
-        stack.of(SUBSCRIPTION), lambda subscription: stack.refers(subscription, "topic", topic)
-    ):
-        yield "alarms go to this topic, and the program subscribes nobody to it"
-
-
-ALARM_SUBSCRIBED = StackRule(
-    name="mwaa-dr-alarm-subscribed",
-    description="A topic that gets alarms has a subscription.",
-    why="An alarm that reaches a topic without subscribers reaches nobody.",
-    remedy=(
-        "Add a TopicSubscription, or exclude the topic if somebody subscribes outside the program."
-    ),
-    severity=Severity.MEDIUM,
-    advisory=True,
-    types=(TOPIC,),
-    options=(OTHER_STACK,),
-    applies=_gets_alarms,
-    check=_unheard,
-)
-
 RULES = (
     ENVIRONMENT_HEARTBEAT_ALARM,
     BACKUP_AGE_ALARM,
     DEAD_MAN_ALARM,
+    VERDICT_ALARM,
     REVERSE_DEAD_MAN_ALARM,
     STATE_MACHINE_FAILURE_ALARM,
+    FUNCTION_ERROR_ALARM,
     REPLICATION_FAILURE_ALARM,
-    ALARM_SUBSCRIBED,
 )

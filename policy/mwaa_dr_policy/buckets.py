@@ -9,14 +9,14 @@ from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import (
     BUCKET,
     BUCKET_ENCRYPTION,
-    BUCKET_LIFECYCLE,
+    BUCKET_OWNERSHIP,
     BUCKET_POLICY,
     BUCKET_PUBLIC_ACCESS,
     BUCKET_VERSIONING,
     ENVIRONMENT,
 )
 from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS
-from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
+from mwaa_dr_policy.rule import Level, Settings, Severity, StackRule
 from mwaa_dr_policy.subjects import is_backup_bucket, is_precious
 from mwaa_dr_policy.values import Unknown, all_of, any_of, either, is_given, items, peek, read
 
@@ -178,83 +178,27 @@ BACKUP_BUCKET_PROTECTED = StackRule(
     check=_deletable,
 )
 
-_RETENTION = Option(
-    key="retentionDays",
-    default=14,
-    description="How long a backup must stay readable, in days.",
-    schema={"type": "number", "minimum": 1},
-)
-_NONCURRENT = Option(
-    key="noncurrentDays",
-    default=7,
-    description="How long an overwritten or deleted version must stay, in days.",
-    schema={"type": "number", "minimum": 1},
-)
-_EXEMPT = Option(
-    key="exemptPrefixes",
-    default=["control/"],
-    description="Prefixes that hold no backups: pulses, orders and the like.",
-    schema={"type": "array", "items": {"type": "string"}},
-)
-_SLOW = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-"""Classes from which an object must be ordered hours before it can be read."""
+
+def _shared(bucket: Resource, stack: Stack, _: Settings) -> Iterator[str]:
+    controls = stack.attached(BUCKET_OWNERSHIP, "bucket", bucket)
+    if not any_of(controls, lambda one: one.get("rule.objectOwnership") == "BucketOwnerEnforced"):
+        yield "ACLs are not switched off"
 
 
-def _short_lived(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
-    rules = [
-        rule
-        for lifecycle in stack.attached(BUCKET_LIFECYCLE, "bucket", bucket)
-        for rule in items(lifecycle.props, "rules")
-    ] + items(bucket.props, "lifecycleRules")
-    for rule in rules:
-        if read(rule, "status") == "Disabled" or read(rule, "enabled") is False:
-            continue
-        if not any(_prefix(rule).startswith(prefix) for prefix in settings[_EXEMPT.key]):
-            name = read(rule, "id") or "without an id"
-            yield from (f"lifecycle rule {name} {fault}" for fault in _too_short(rule, settings))
-
-
-def _prefix(rule: Any) -> str:  # noqa: ANN401
-    paths = ("filter.prefix", "filter.and.prefix", "prefix")
-    return next((found for path in paths if (found := read(rule, path))), "")
-
-
-def _too_short(rule: Any, settings: Settings) -> Iterator[str]:  # noqa: ANN401
-    retention, noncurrent = settings[_RETENTION.key], settings[_NONCURRENT.key]
-    if read(rule, "expiration.date"):
-        yield "deletes objects of any age on a fixed date"
-    days = read(rule, "expiration.days")
-    if days and days < retention:
-        yield f"deletes objects after {days:g} days; backups must stay for {retention:g}"
-    days = read(rule, "noncurrentVersionExpiration.noncurrentDays") or read(
-        rule, "noncurrentVersionExpiration.days"
-    )
-    if days and days < noncurrent:
-        yield f"deletes old versions after {days:g} days; they must stay for {noncurrent:g}"
-    for transition in items(rule, "transitions"):
-        days = read(transition, "days") or 0
-        if read(transition, "storageClass") in _SLOW and days < retention:
-            yield (
-                f"archives objects after {days:g} days; backups must be readable at once "
-                f"for {retention:g}"
-            )
-
-
-BACKUP_RETENTION = StackRule(
-    name="mwaa-dr-backup-retention",
-    description="No lifecycle rule takes a backup away before its retention has passed.",
+BUCKET_OWNED = StackRule(
+    name="mwaa-dr-bucket-owned",
+    description="Backup and DAG buckets own all their objects; ACLs are off.",
     why=(
-        "A backup that has expired, or lies in an archive class that takes hours to read, is "
-        "found missing on the day it is needed."
+        "An object that another account or an ACL owns can be one that the recovery may list and "
+        "not read: that shows on the day it is needed."
     ),
-    remedy=(
-        "Lengthen the lifecycle rule, limit it to a prefix without backups, or lower the option."
-    ),
-    severity=Severity.HIGH,
-    types=(BUCKET,),
-    options=(_RETENTION, _NONCURRENT, _EXEMPT, BACKUP_BUCKETS),
-    applies=_is_backup,
-    check=_short_lived,
+    remedy="Add BucketOwnershipControls with objectOwnership BucketOwnerEnforced.",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    types=_PRECIOUS,
+    options=BUCKETS,
+    applies=is_precious,
+    check=_shared,
 )
 
 RULES = (
@@ -262,6 +206,6 @@ RULES = (
     BUCKET_ENCRYPTED,
     BUCKET_PRIVATE,
     BUCKET_TLS_ONLY,
+    BUCKET_OWNED,
     BACKUP_BUCKET_PROTECTED,
-    BACKUP_RETENTION,
 )

@@ -80,6 +80,14 @@ def statements(document: str | Mapping[str, Any]) -> list[Statement]:
     ]
 
 
+def readable(document: str | Mapping[str, Any]) -> list[Statement]:
+    """As `statements`; none if it is not JSON, which is for the rules of documents to say."""
+    try:
+        return statements(document)
+    except json.JSONDecodeError:
+        return []
+
+
 def denies_plaintext(found: Iterable[Statement], bucket: str) -> bool:
     """Whether everybody is refused every request without TLS, on the bucket and its objects."""
     closed = {

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from contract.metrics import TAG_SITE
+from contract.sites import Site
 from mwaa_dr_policy.graph import Resource
 from mwaa_dr_policy.kinds import ENVIRONMENT
-from mwaa_dr_policy.rule import Option, ResourceRule, Settings, Severity
-from mwaa_dr_policy.values import is_given
+from mwaa_dr_policy.rule import Level, Option, ResourceRule, Settings, Severity
+from mwaa_dr_policy.values import is_given, read
 
+PAUSED = "core.dags_are_paused_at_creation"
 LOGS = (
     "dagProcessingLogs",
     "schedulerLogs",
@@ -89,9 +92,78 @@ ENVIRONMENT_KEY = ResourceRule(
     ),
     remedy="Set kmsKey to a key of the environment's Region.",
     severity=Severity.MEDIUM,
-    advisory=True,
+    level=Level.ADVISORY,
     types=(ENVIRONMENT,),
     check=_lent_key,
 )
 
-RULES = (ENVIRONMENT_LOGGED, ENVIRONMENT_SUPPORTED, ENVIRONMENT_KEY)
+
+def _losable(environment: Resource, _: Settings) -> Iterator[str]:
+    # A passive environment holds a copy; a switch of strategy takes it away on purpose.
+    if environment.tag(TAG_SITE) != Site.DR and not environment.protect:
+        yield "the Pulumi option `protect` is not set"
+
+
+ENVIRONMENT_PROTECTED = ResourceRule(
+    name="mwaa-dr-environment-protected",
+    description="An environment that runs DAGs cannot be deleted by a change of the program.",
+    why=(
+        "The metadata database goes with the environment, also when a change of its name or key "
+        "replaces it: history, variables and connections are gone until a restore."
+    ),
+    remedy="Set protect=True on the environment.",
+    severity=Severity.HIGH,
+    types=(ENVIRONMENT,),
+    check=_losable,
+)
+
+
+def _waits_for_a_person(environment: Resource, _: Settings) -> Iterator[str]:
+    if environment.get("endpointManagement") == "CUSTOMER":
+        yield "with endpointManagement CUSTOMER a new environment waits for endpoints made by hand"
+
+
+ENVIRONMENT_UNATTENDED = ResourceRule(
+    name="mwaa-dr-environment-unattended",
+    description="An environment can be created again without a person.",
+    why=(
+        "MWAA stops the creation until somebody makes the endpoints: a recovery at night would "
+        "wait for the morning, and then for its time limit."
+    ),
+    remedy="Leave endpointManagement out, or set it to SERVICE.",
+    severity=Severity.HIGH,
+    types=(ENVIRONMENT,),
+    check=_waits_for_a_person,
+)
+
+
+def _starts_running(environment: Resource, _: Settings) -> Iterator[str]:
+    if environment.tag(TAG_SITE) != Site.DR:
+        return
+    options = environment.get("airflowConfigurationOptions") or {}
+    paused = read({"option": options.get(PAUSED)}, "option")
+    if str(paused).lower() in ("false", "0", "f"):
+        yield f"its option {PAUSED} is {paused}"
+
+
+ENVIRONMENT_PAUSED = ResourceRule(
+    name="mwaa-dr-environment-paused",
+    description="In a passive environment a new DAG is paused.",
+    why=(
+        "A DAG that replication brings to the DR Region would start there at once, while the "
+        "primary environment runs the same DAG: both write to the same places."
+    ),
+    remedy=f"Leave {PAUSED} out (Airflow's default is True), or set it to True.",
+    severity=Severity.CRITICAL,
+    types=(ENVIRONMENT,),
+    check=_starts_running,
+)
+
+RULES = (
+    ENVIRONMENT_LOGGED,
+    ENVIRONMENT_SUPPORTED,
+    ENVIRONMENT_KEY,
+    ENVIRONMENT_PROTECTED,
+    ENVIRONMENT_UNATTENDED,
+    ENVIRONMENT_PAUSED,
+)

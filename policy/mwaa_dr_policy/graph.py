@@ -10,6 +10,9 @@ from mwaa_dr_policy.values import UndecidedError, Unknown, any_of, known, read
 NAME_PROPERTIES = ("bucket", "name", "id")
 """Where a resource type keeps its physical name, by precedence."""
 
+_IDS = ("keyId",)
+"""Other properties by which resources of some types are named."""
+
 _DEPTH = 4
 """How many resources a reference may pass through, as `versioning.bucket` for `bucket.bucket`."""
 
@@ -77,10 +80,15 @@ class Resource:
                 return known(self.props[key])
         raise UndecidedError(f"the physical name of {self.name} is not known yet")
 
+    def _names(self) -> list[Any]:
+        """What it may be called by: its name, or the id that AWS gives it."""
+        found = [self.props[key] for key in (*NAME_PROPERTIES, *_IDS) if key in self.props]
+        return found or [Unknown(f"the physical name of {self.name} is not known yet")]
+
     def is_called(self, reference: str) -> bool:
         """Whether `reference` (a name or an ARN) means this resource."""
         if not reference.startswith("arn:"):
-            return reference == self.physical_name
+            return any_of(self._names(), lambda name: known(name) == reference)
         own = self.props.get("arn")
         if isinstance(own, str):
             return reference == own
@@ -149,11 +157,14 @@ class Stack:
     def attached(self, kind: str, prop: str, target: Resource) -> list[Resource]:
         """The resources of type `kind` whose `prop` names, or may name, `target`.
 
-        A reference that cannot be decided is kept as a resource without known properties, so that
-        asking it anything is undecided and not wrong.
+        One in another Region is none: AWS looks for what it names in its own Region. A reference
+        that cannot be decided is kept as a resource without known properties, so that asking it
+        anything is undecided and not wrong.
         """
         found: list[Resource] = []
         for holder in self.of(kind):
+            if _are_apart(holder, target):
+                continue
             try:
                 if self.refers(holder, prop, target):
                     found.append(holder)
@@ -164,6 +175,11 @@ class Stack:
     def is_declared(self, holder: Resource, path: str, kind: str) -> bool:
         """Whether what the property names is a resource at hand."""
         return any_of(self.of(kind), lambda target: self.refers(holder, path, target))
+
+
+def _are_apart(one: Resource, other: Resource) -> bool:
+    regions = [place.props.get("region") for place in (one, other)]
+    return all(isinstance(region, str) for region in regions) and regions[0] != regions[1]
 
 
 class _Undecided(Mapping[str, Any]):

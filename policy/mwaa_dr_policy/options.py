@@ -1,5 +1,6 @@
 """Configuration keys that several rules share."""
 
+from contract.sites import CopyMode
 from mwaa_dr_policy.rule import Option
 
 _NAMES = {"type": "array", "items": {"type": "string"}}
@@ -30,8 +31,37 @@ DAG_BUCKETS = Option(
 )
 RPO_MINUTES = Option(
     key="rpoMinutes",
-    default=60,
-    description="The recovery point objective, in minutes.",
-    schema={"type": "number", "exclusiveMinimum": 0},
+    default=0,
+    description=(
+        "The recovery point objective, in minutes; 0 takes it from the configuration of the "
+        "recovery's functions where they are at hand, else 60."
+    ),
+    schema={"type": "number", "minimum": 0},
 )
 BUCKETS = (BACKUP_BUCKETS, DAG_BUCKETS, OTHER_STACK)
+MACHINES = Option(
+    key="machines",
+    default=[],
+    description=(
+        "Names of state machines of the recovery that carry no tag `mwaa-dr:object` = `monitor` or "
+        "`recovery` and that do not call MWAA themselves."
+    ),
+    schema=_NAMES,
+)
+FUNCTIONS = Option(
+    key="functions",
+    default=[],
+    description=(
+        "Names of functions of the recovery that carry no tag `mwaa-dr:object` = `function`."
+    ),
+    schema=_NAMES,
+)
+COPY_MODE = Option(
+    key="copyMode",
+    default="",
+    description=(
+        "How a backup reaches the DR Region; empty takes it from the option `mwaa_dr.copy_mode` of "
+        "an environment at hand."
+    ),
+    schema={"type": "string", "enum": ["", *(mode.value for mode in CopyMode)]},
+)

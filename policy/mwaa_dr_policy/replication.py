@@ -1,12 +1,22 @@
 """Copies in the other Region: each precious bucket has one, whole, measured and in time."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from contract.sites import Site
+from contract.objects import ObjectRole
+from contract.sites import CopyMode, Site
+from mwaa_dr_policy.copies import (
+    arrive,
+    copies_from,
+    copies_to,
+    enabled_rules,
+    leave,
+    name_of,
+    refuse_without_other_stack,
+)
+from mwaa_dr_policy.facts import objective_minutes
 from mwaa_dr_policy.graph import Resource, Stack
 from mwaa_dr_policy.kinds import BUCKET, BUCKET_REPLICATION, ENVIRONMENT
-from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, OTHER_STACK, RPO_MINUTES
+from mwaa_dr_policy.options import BACKUP_BUCKETS, BUCKETS, COPY_MODE, OTHER_STACK, RPO_MINUTES
 from mwaa_dr_policy.rule import Option, Settings, Severity, StackRule
 from mwaa_dr_policy.subjects import (
     airflow_option,
@@ -14,41 +24,14 @@ from mwaa_dr_policy.subjects import (
     is_at,
     is_backup_bucket,
     is_dag_bucket,
+    is_for,
     is_precious,
+    longest_option,
 )
-from mwaa_dr_policy.values import UndecidedError, any_of, either, is_given, items, peek, read
+from mwaa_dr_policy.values import any_of, either, is_given, read
 
 TIME_CONTROL_MINUTES = 15
 """The only time limit that S3 Replication Time Control knows."""
-
-
-def _enabled_rules(config: Resource) -> list[Any]:
-    return [rule for rule in items(config.props, "rules") if read(rule, "status") == "Enabled"]
-
-
-def _copies_to(config: Resource, bucket: Resource, stack: Stack) -> bool:
-    return any_of(
-        _enabled_rules(config),
-        lambda rule: stack.mentions(config, "rules", peek(rule, "destination.bucket"), bucket),
-    )
-
-
-def copies_from(config: Resource, bucket: Resource, stack: Stack) -> bool:
-    """Whether an enabled rule of `config` reads `bucket`."""
-    return bool(_enabled_rules(config)) and stack.refers(config, "bucket", bucket)
-
-
-def refuse_without_other_stack(bucket: Resource, stack: Stack) -> None:
-    """Raises UndecidedError for a DR bucket while the primary stack is not at hand."""
-    if not stack.other_given and is_at(bucket, Site.DR):
-        raise UndecidedError(
-            "the stack of the primary Region declares its replication; give that stack's export "
-            f"as `{OTHER_STACK.key}`"
-        )
-
-
-def _name(rule: Any) -> str:  # noqa: ANN401
-    return f"replication rule {read(rule, 'id') or 'without an id'}"
 
 
 _PIPELINE = Option(
@@ -59,31 +42,41 @@ _PIPELINE = Option(
 )
 
 
+def _needs_both_ways(bucket: Resource, stack: Stack, settings: Settings) -> bool:
+    """Code goes over and, after a failover, comes back; so do backups that replication carries."""
+    if not any_of(tuple(Site), lambda site: is_at(bucket, site)):
+        return False
+    if is_for(bucket, ObjectRole.DAGS):
+        return True
+    if settings[COPY_MODE.key]:
+        return settings[COPY_MODE.key] == CopyMode.REPLICATE
+    return is_for(bucket, ObjectRole.BACKUPS) and any_of(
+        stack.of(ENVIRONMENT),
+        lambda environment: airflow_option(environment, "copy_mode") == CopyMode.REPLICATE,
+    )
+
+
 def _lonely(bucket: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
     if settings[_PIPELINE.key] and is_dag_bucket(bucket, stack, settings):
         return
-    copied = either(
-        lambda: any_of(
-            stack.of(BUCKET_REPLICATION),
-            lambda config: either(
-                lambda: copies_from(config, bucket, stack),
-                lambda: _copies_to(config, bucket, stack),
-            ),
-        ),
-        lambda: any_of(
-            items(bucket.props, "replicationConfiguration.rules"),
-            lambda rule: read(rule, "status") == "Enabled",
-        ),
-    )
-    if copied:
+    leaves, arrives = leave(bucket, stack), arrive(bucket, stack)
+    if leaves and arrives:
         return
-    refuse_without_other_stack(bucket, stack)
-    yield "no enabled replication rule copies it to or from another bucket"
+    if not leaves and not arrives:
+        refuse_without_other_stack(bucket, stack)
+        yield "no enabled replication rule copies it to or from another bucket"
+    elif _needs_both_ways(bucket, stack, settings):
+        refuse_without_other_stack(bucket, stack)
+        way = "another bucket to it" if leaves else "it to another bucket"
+        yield f"no enabled replication rule copies {way}"
 
 
 BUCKET_REPLICATED = StackRule(
     name="mwaa-dr-bucket-replicated",
-    description="Backup and DAG buckets have a copy in another bucket, by an enabled rule.",
+    description=(
+        "Backup and DAG buckets have a copy in another bucket, by an enabled rule; code and "
+        "backups of both sites are carried both ways."
+    ),
     why=(
         "What lies in one Region only is lost with it: without its DAGs the DR environment has "
         "nothing to run, without a second copy of the backups it cannot go back."
@@ -94,22 +87,22 @@ BUCKET_REPLICATED = StackRule(
     ),
     severity=Severity.CRITICAL,
     types=(BUCKET, ENVIRONMENT),
-    options=(_PIPELINE, *BUCKETS),
+    options=(_PIPELINE, COPY_MODE, *BUCKETS),
     applies=is_precious,
     check=_lonely,
 )
 
 
 def _unencrypted_only(config: Resource, _: Stack, __: Settings) -> Iterator[str]:
-    for rule in _enabled_rules(config):
+    for rule in enabled_rules(config):
         selected = read(rule, "sourceSelectionCriteria.sseKmsEncryptedObjects.status")
         if selected != "Enabled":
-            yield f"{_name(rule)} leaves out the objects that are encrypted with KMS"
+            yield f"{name_of(rule)} leaves out the objects that are encrypted with KMS"
         elif not is_given(rule, "destination.encryptionConfiguration.replicaKmsKeyId"):
-            yield f"{_name(rule)} names no key for the copies"
+            yield f"{name_of(rule)} names no key for the copies"
 
 
-def _reads_precious(config: Resource, stack: Stack, settings: Settings) -> bool:
+def reads_precious(config: Resource, stack: Stack, settings: Settings) -> bool:
     """Whether its source is a backup or DAG bucket, or is not declared at hand."""
     for bucket in stack.of(BUCKET):
         if stack.refers(config, "bucket", bucket):
@@ -131,15 +124,15 @@ REPLICATION_COMPLETE = StackRule(
     severity=Severity.CRITICAL,
     types=(BUCKET_REPLICATION,),
     options=BUCKETS,
-    applies=_reads_precious,
+    applies=reads_precious,
     check=_unencrypted_only,
 )
 
 
 def _unmeasured(config: Resource, _: Stack, __: Settings) -> Iterator[str]:
-    for rule in _enabled_rules(config):
+    for rule in enabled_rules(config):
         if read(rule, "destination.metrics.status") != "Enabled":
-            yield f"{_name(rule)} publishes no metrics"
+            yield f"{name_of(rule)} publishes no metrics"
 
 
 REPLICATION_MEASURED = StackRule(
@@ -153,7 +146,7 @@ REPLICATION_MEASURED = StackRule(
     severity=Severity.HIGH,
     types=(BUCKET_REPLICATION,),
     options=BUCKETS,
-    applies=_reads_precious,
+    applies=reads_precious,
     check=_unmeasured,
 )
 
@@ -181,7 +174,7 @@ def _carries_backups_out(config: Resource, stack: Stack, settings: Settings) -> 
     """Whether the recovery point depends on it: it carries backups towards the DR Region."""
     buckets = stack.of(BUCKET)
     sources = [bucket for bucket in buckets if copies_from(config, bucket, stack)]
-    targets = [bucket for bucket in buckets if _copies_to(config, bucket, stack)]
+    targets = [bucket for bucket in buckets if copies_to(config, bucket, stack)]
     if not any_of([*sources, *targets], lambda bucket: is_backup_bucket(bucket, settings)):
         return False
     comes_back = either(
@@ -193,23 +186,18 @@ def _carries_backups_out(config: Resource, stack: Stack, settings: Settings) -> 
 
 
 def _late(config: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
-    rpo = settings[RPO_MINUTES.key]
+    rpo = objective_minutes(stack, settings)
     if rpo >= settings[_BEST_EFFORT.key]:
         return
-    for rule in _enabled_rules(config):
+    for rule in enabled_rules(config):
         if read(rule, "destination.replicationTime.status") != "Enabled":
-            yield f"{_name(rule)} has no time limit, and the objective is {rpo:g} minutes"
-    interval = settings[_EXPORT.key] or _export_minutes(stack)
+            yield f"{name_of(rule)} has no time limit, and the objective is {rpo:g} minutes"
+    interval = settings[_EXPORT.key] or longest_option(stack, "export_seconds") / 60
     if rpo < TIME_CONTROL_MINUTES + interval:
         yield (
             f"{TIME_CONTROL_MINUTES} minutes of replication after an interval of {interval:g} "
             f"minutes cannot meet an objective of {rpo:g} minutes; write backups directly"
         )
-
-
-def _export_minutes(stack: Stack) -> float:
-    seconds = [airflow_option(place, "export_seconds") for place in stack.of(ENVIRONMENT)]
-    return max((float(value) / 60 for value in seconds if value), default=0)
 
 
 REPLICATION_IN_TIME = StackRule(

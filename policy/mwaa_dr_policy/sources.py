@@ -8,6 +8,7 @@ and was not given is taken for what it is: not set.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 _UNKNOWN_IN_STATE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
+_HIDDEN = "[secret]"
+"""What `pulumi preview --json` writes in place of a secret."""
 
 _COMPUTED = frozenset({"arn", "id"})
 """Outputs that no program can give; unknown they stay unknown."""
@@ -39,7 +42,7 @@ def remember(args: ResourceValidationArgs) -> None:
 def of_resource(args: ResourceValidationArgs) -> Resource:
     """The resource that a rule of one resource is asked about, with its inputs."""
     return Resource(
-        type=_type(args.resource_type),
+        type=kind(args.resource_type),
         name=args.name,
         urn=args.urn,
         props=_plain(args.props, args.name),
@@ -48,11 +51,41 @@ def of_resource(args: ResourceValidationArgs) -> Resource:
     )
 
 
-def of_stack(resources: Iterable[PolicyResource]) -> list[Resource]:
-    """The resources that a rule of a stack is asked about, with their outputs."""
+@dataclass
+class _Batch:
+    """The stack as the rules of one analysis see it.
+
+    The engine gives each rule its own copy of all resources; reading them once is enough. A rule
+    that asks again starts the next analysis.
+    """
+
+    urns: list[str] = field(default_factory=list)
+    resources: list[Resource] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+
+
+_batch = _Batch()
+
+
+def of_stack(resources: Sequence[PolicyResource], *, asked_by: str) -> list[Resource]:
+    """The resources that the rule `asked_by` is asked about, with their outputs."""
+    global _batch  # noqa: PLW0603 - a process serves one analysis after the other
+    urns = [resource.urn for resource in resources]
+    if asked_by in _batch.asked or urns != _batch.urns:
+        _batch = _Batch(urns, _of_stack(resources))
+    _batch.asked.add(asked_by)
+    return _batch.resources
+
+
+def is_known(resource: Resource) -> bool:
+    """Whether every input has its value, so that they can be written back."""
+    return not _has_unknown(resource.props)
+
+
+def _of_stack(resources: Iterable[PolicyResource]) -> list[Resource]:
     return [
         Resource(
-            type=_type(resource.resource_type),
+            type=kind(resource.resource_type),
             name=resource.name,
             urn=resource.urn,
             props=_with_inputs(resource),
@@ -68,10 +101,10 @@ def of_stack(resources: Iterable[PolicyResource]) -> list[Resource]:
 
 
 def of_export(path: str) -> list[Resource]:
-    """The resources in a file that `pulumi stack export` wrote.
+    """The resources in a file that `pulumi stack export` or `pulumi preview --json` wrote.
 
     Raises:
-        ValueError: the file is missing or is no such export.
+        ValueError: the file is missing or is neither.
     """
     file = Path(path)
     try:
@@ -87,18 +120,20 @@ def of_export(path: str) -> list[Resource]:
 @lru_cache(maxsize=4)
 def _read_export(file: Path, _changed_at: int) -> list[Resource]:
     """Read once per content: each rule asks for it."""
-    states = [
-        state for state in json.loads(file.read_text())["deployment"]["resources"]
-        if not state.get("delete")
-    ]  # fmt: skip
+    return of_states(_states(json.loads(file.read_text())))
+
+
+def of_states(states: Iterable[Mapping[str, Any]]) -> list[Resource]:
+    """The resources in the states that an export lists."""
+    living = [state for state in states if not state.get("delete")]
     regions = {
         f"{state['urn']}::{state.get('id', '')}": state.get("inputs", {}).get("region")
-        for state in states
+        for state in living
         if state["type"].startswith("pulumi:providers:")
     }
     return [
         Resource(
-            type=_type(state["type"]),
+            type=kind(state["type"]),
             name=(name := state["urn"].rsplit("::", 1)[-1]),
             urn=state["urn"],
             props=_plain(state.get("outputs") or state.get("inputs") or {}, name),
@@ -109,8 +144,14 @@ def _read_export(file: Path, _changed_at: int) -> list[Resource]:
                 for prop, urns in (state.get("propertyDependencies") or {}).items()
             },
         )
-        for state in states
+        for state in living
     ]
+
+
+def _states(written: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if "steps" in written:
+        return [step["newState"] for step in written["steps"] if step.get("newState")]
+    return written["deployment"]["resources"]
 
 
 def _with_inputs(resource: PolicyResource) -> dict[str, Any]:
@@ -132,11 +173,11 @@ def _has_unknown(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, Unknown)
 
 
-def _type(token: str) -> str:
-    """Without the `V2` of the S3 types' former names."""
-    module, _, kind = token.rpartition(":")
-    if module.startswith("aws:s3/") and module.endswith("V2") and kind.endswith("V2"):
-        return f"{module[:-2]}:{kind[:-2]}"
+def kind(token: str) -> str:
+    """The type token without the `V2` of the S3 types' former names."""
+    module, _, name = token.rpartition(":")
+    if module.startswith("aws:s3/") and module.endswith("V2") and name.endswith("V2"):
+        return f"{module[:-2]}:{name[:-2]}"
     return token
 
 
@@ -150,13 +191,25 @@ def _plain(value: Any, owner: str, path: str = "") -> Any:  # noqa: ANN401
     """`value` without proxies and with an `Unknown` for each unknown in it."""
     if isinstance(value, Mapping):
         if _SIGNATURE in value:
-            return Unknown(f"{path} of {owner} is a secret or an asset")
+            return _special(value, owner, path)
         return {key: _item(value, key, owner, f"{path}.{key}".lstrip(".")) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [_item(value, index, owner, f"{path}[{index}]") for index in range(len(value))]
-    if value == _UNKNOWN_IN_STATE:
-        return Unknown(f"{path} of {owner} is not known yet")
-    return value
+    if value == _HIDDEN:
+        return _secret(owner, path)
+    return Unknown(f"{path} of {owner} is not known yet") if value == _UNKNOWN_IN_STATE else value
+
+
+def _special(value: Mapping[str, Any], owner: str, path: str) -> Any:  # noqa: ANN401
+    if "plaintext" in value:
+        return _plain(json.loads(value["plaintext"]), owner, path)
+    if "ciphertext" in value:
+        return _secret(owner, path)
+    return Unknown(f"{path} of {owner} is an asset")
+
+
+def _secret(owner: str, path: str) -> Unknown:
+    return Unknown(f"{path} of {owner} is a secret; export it with --show-secrets")
 
 
 def _item(container: Any, key: str | int, owner: str, path: str) -> Any:  # noqa: ANN401

@@ -79,8 +79,10 @@ def _wrong_comparison(alarm: Resource, watch: Watch) -> Iterator[str]:
     if not str(alarm.get("comparisonOperator")).startswith(expected):
         yield f"does not compare with {expected}Than"
     threshold = alarm.get("threshold")
+    if watch.falls and threshold is not None and threshold <= 0:
+        yield f"can never fire: nothing is less than {threshold:g}"
     if watch.up_to is not None and threshold is not None and threshold > watch.up_to:
-        yield f"fires above {threshold:g}; the objective allows {watch.up_to:g}"
+        yield f"fires above {threshold:g}; at most {watch.up_to:g} is allowed"
     if watch.within_seconds is not None:
         needed = (alarm.get("period") or 0) * (alarm.get("evaluationPeriods") or 1)
         if needed > watch.within_seconds:

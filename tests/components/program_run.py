@@ -31,7 +31,8 @@ def _arn(service, path):
 
 def _key(kind):
     def make(inputs):
-        key = f"{kind}-{inputs['region']}-0000-0000-0000-000000000000"
+        purpose = inputs["description"].rpartition(" ")[2]
+        key = f"{kind}-{inputs['region']}-{purpose}-0000-0000-000000000000"
         return {"keyId": key, "arn": f"arn:aws:kms:{inputs['region']}:{ACCOUNT}:key/{key}"}
 
     return make

@@ -3,7 +3,8 @@
 import json
 
 from policy_judge import DELETE
-from policy_programs import EAST, WEST, dr, primary, s3_arn, tls_only
+from policy_parts import EAST, WEST, allowing, s3_arn, tls_only
+from policy_programs import dr, handlers, primary, standby
 
 
 def policy(*statements):
@@ -20,7 +21,12 @@ BACKUPS = "demo-dr-backups"
 OTHER_TOPIC = [f"arn:aws:sns:{WEST}:1:x"]
 OTHER_MACHINE = f"arn:aws:states:{WEST}:1:stateMachine:other"
 NO_TLS = {"aws:SecureTransport": "false"}
-SLOW_PROBE = '{"detection": {"probe_seconds": 40}}'
+SLOW_PROBE = handlers(detection={"probe_seconds": 40.0})
+SLOW_FENCE = handlers(recovery={"fence_seconds": 3600})
+CONFIG = "environment.variables.MWAA_DR_CONFIG"
+NOTHING = policy()
+DEFINITION = dr()["recovery"]["props"]["definition"]
+OWN = "airflowConfigurationOptions"
 
 _BY_RULE = {
     "bucket-versioned": [
@@ -58,7 +64,13 @@ _BY_RULE = {
     ],
     "backup-bucket-protected": [(dr, "backups", "forceDestroy", [True])],
     "backup-retention": [
-        (dr, "backups-lifecycle", "rules.0.expiration", [{"days": 13.0}, {"date": "2027-01-01"}]),
+        (
+            dr,
+            "backups-lifecycle",
+            "rules.0.expiration",
+            # 14 of retention and, in whole days, a day of base and five minutes of export.
+            [{"days": 13.0}, {"days": 15.0}, {"date": "2027-01-01"}],
+        ),
         (dr, "backups-lifecycle", "rules.0.noncurrentVersionExpiration.noncurrentDays", [1.0]),
         (dr, "backups-lifecycle", "rules.0.transitions.0.days", [1.0, DELETE]),
         (
@@ -73,6 +85,9 @@ _BY_RULE = {
         (primary, "copy-dags", "bucket", ["something-else"]),
         (primary, "copy-dags", "rules", [[], DELETE]),
         (primary, "copy-back", f"{DESTINATION}.bucket", [s3_arn("elsewhere")]),
+        (primary, "return-dags", "rules.0.status", ["Disabled"]),
+        (primary, "copy-dags", "rules.0.filter", [{"prefix": "elsewhere/"}]),
+        (primary, "copy-back", "rules.0.prefix", ["control/"]),
     ],
     "replication-complete": [
         (primary, "copy-dags", "rules.0.sourceSelectionCriteria", [DELETE, {}]),
@@ -106,20 +121,24 @@ _BY_RULE = {
         (dr, "dead-man", "treatMissingData", ["notBreaching"]),
         (dr, "dead-man", "region", [EAST]),
         (dr, "dead-man", "alarmActions", [[]]),
+        (dr, "dead-man", "threshold", [0.0]),
     ],
     "reverse-dead-man-alarm": [
         (primary, "monitor", "treatMissingData", ["missing"]),
         (primary, "monitor", "region", [WEST]),
     ],
     "state-machine-failure-alarm": [
-        (dr, "ExecutionsFailed", "alarmActions", [[]]),
-        (dr, "ExecutionsFailed", "dimensions.StateMachineArn", [OTHER_MACHINE]),
-        (dr, "ExecutionsTimedOut", "metricName", ["ExecutionsSucceeded"]),
+        (dr, "recovery-ExecutionsFailed", "alarmActions", [[]]),
+        (dr, "recovery-ExecutionsFailed", "dimensions.StateMachineArn", [OTHER_MACHINE]),
+        (dr, "recovery-ExecutionsTimedOut", "metricName", ["ExecutionsSucceeded"]),
+        (dr, "monitor-ExecutionsAborted", "threshold", [5.0]),
     ],
     "replication-failure-alarm": [
         (primary, "failed-demo-primary-dags", "dimensions.SourceBucket", ["other"]),
         (primary, "failed-demo-primary-dags", "alarmActions", [[]]),
         (primary, "failed-demo-primary-dags", "metricName", ["ReplicationLatency"]),
+        (primary, "failed-demo-primary-dags", "dimensions.RuleId", ["another"]),
+        (primary, "failed-demo-primary-dags", "threshold", [100.0]),
     ],
     "alarm-subscribed": [(dr, "subscription", "topic", ["arn:aws:sns:us-west-2:1:other"])],
     "environment-logged": [
@@ -134,7 +153,7 @@ _BY_RULE = {
     "policy-pass-role": [
         (
             primary,
-            "execution-policy",
+            "other-policy",
             "policy",
             [
                 policy(allow("iam:PassRole", "*")),
@@ -154,7 +173,7 @@ _BY_RULE = {
     "policy-wildcard-writes": [
         (
             primary,
-            "execution-policy",
+            "other-policy",
             "policy",
             [
                 policy(allow("s3:*", "*")),
@@ -166,6 +185,7 @@ _BY_RULE = {
     ],
     "state-machine-logged": [
         (dr, "recovery", "loggingConfiguration", [DELETE]),
+        (dr, "monitor", "loggingConfiguration.logDestination", [DELETE]),
         (dr, "recovery", "loggingConfiguration.level", ["OFF", DELETE]),
     ],
     "state-machine-traced": [
@@ -173,12 +193,123 @@ _BY_RULE = {
         (dr, "recovery", "tracingConfiguration.enabled", [False]),
     ],
     "function-timeout": [
-        (dr, "assess", "timeout", [DELETE, 901.0, 9.0]),
-        (dr, "assess", "environment.variables.MWAA_DR_CONFIG", [SLOW_PROBE]),
+        (dr, "capture", "timeout", [DELETE, 901.0, 9.0]),
+        (dr, "capture", CONFIG, [SLOW_PROBE]),
     ],
     "state-table-recoverable": [
         (dr, "state", "pointInTimeRecovery", [DELETE]),
         (dr, "state", "pointInTimeRecovery.enabled", [False]),
+    ],
+    "state-table-protected": [
+        (dr, "state", "deletionProtectionEnabled", [False, DELETE]),
+    ],
+    "state-table-encrypted": [
+        (dr, "state", "serverSideEncryption", [DELETE, {"enabled": False}]),
+        (dr, "state", "serverSideEncryption.kmsKeyArn", [DELETE]),
+    ],
+    "bucket-owned": [
+        (dr, "backups-ownership", "rule.objectOwnership", ["ObjectWriter", DELETE]),
+        (primary, "dags-ownership", "bucket", ["another"]),
+    ],
+    "key-kept": [
+        (dr, "data", "deletionWindowInDays", [7.0]),
+        (dr, "seal", "isEnabled", [False]),
+        (primary, "seal", "enabled", [False]),
+    ],
+    "key-manageable": [
+        (dr, "seal", "policy", ["not JSON", NOTHING, policy(allowing("kms:*"))]),
+    ],
+    "key-rotated": [(primary, "data", "enableKeyRotation", [False, DELETE])],
+    "seal-key-shared": [(dr, "seal", "multiRegion", [False, DELETE])],
+    "key-named": [
+        (primary, "seal-alias", "targetKeyId", ["another"]),
+        (dr, "data-alias", "targetKeyId", ["another"]),
+    ],
+    "alarm-deliverable": [
+        (primary, "topic", "kmsMasterKeyId", ["alias/aws/sns"]),
+        (dr, "topic-policy", "policy", [NOTHING, policy(allowing("sns:Publish")), "not JSON"]),
+    ],
+    "verdict-alarm": [
+        (dr, "verdict", "threshold", [5.0]),
+        (dr, "verdict", "treatMissingData", ["ignore"]),
+    ],
+    "function-error-alarm": [
+        (dr, "capture-errors", "dimensions.FunctionName", ["another"]),
+        (dr, "capture-errors", "metricName", ["Throttles"]),
+    ],
+    "environment-unattended": [(primary, "environment", "endpointManagement", ["CUSTOMER"])],
+    "environment-place": [
+        (primary, "environment", f"{OWN}.mwaa_dr~local_bucket", [DELETE]),
+        (primary, "environment", f"{OWN}.mwaa_dr~copy_mode", ["sideways"]),
+        (primary, "environment", f"{OWN}.mwaa_dr~agent_seconds", ["often"]),
+    ],
+    "environment-agent": [
+        (primary, "dag-agent", "key", ["dags/other.py"]),
+        (primary, "dag-import", "key", [DELETE]),
+    ],
+    "environment-seals": [(primary, "seal", "region", [WEST])],
+    "environment-paused": [
+        (standby, "environment", f"{OWN}.core~dags_are_paused_at_creation", ["False", False]),
+    ],
+    "environment-equal": [
+        (standby, "environment", "airflowVersion", ["2.9.2"]),
+        (standby, "environment", "environmentClass", ["mw1.medium", DELETE]),
+        (standby, "environment", "maxWorkers", [5.0]),
+        (standby, "environment", f"{OWN}.core~default_task_retries", ["3", DELETE]),
+        (standby, "environment", f"{OWN}.core~parallelism", ["8"]),
+    ],
+    "network-way-out": [
+        (dr, "route", "destinationCidrBlock", ["10.0.0.0/8"]),
+        (dr, "route", "natGatewayId", [DELETE]),
+        (primary, "association", "subnetId", ["another"]),
+        (primary, "association", "routeTableId", ["another"]),
+    ],
+    "network-self-trust": [
+        (dr, "group-in", "referencedSecurityGroupId", ["another"]),
+        (primary, "group-out", "securityGroupId", ["another"]),
+    ],
+    "role-sufficient": [
+        (primary, "execution-policy", "policy", [NOTHING]),
+        (primary, "execution-policy", "role", ["another"]),
+        (dr, "machine-policy", "policy", [policy(allowing("logs:*", "xray:*"))]),
+        (dr, "timer-policy", "policy", [NOTHING]),
+        (dr, "capture-policy", "policy", [policy(allowing("logs:*", "kms:Decrypt"))]),
+        (primary, "copy-policy", "policy", [policy(allowing("s3:*"))]),
+        (dr, "execution-role", "assumeRolePolicy", [NOTHING]),
+        (dr, "machine-role", "assumeRolePolicy", [policy(allowing("sts:AssumeRole"))]),
+    ],
+    "state-machine-complete": [
+        (dr, "recovery", "definition", ["not JSON", '{"StartAt": "x", "States": {}}']),
+        (dr, "recovery", "definition", [DEFINITION.replace("capture", "elsewhere")]),
+    ],
+    "monitor-scheduled": [
+        (dr, "schedule", "state", ["DISABLED"]),
+        (dr, "schedule", "scheduleExpression", ["rate(6 minutes)", "rate(1 day)", DELETE]),
+    ],
+    "function-configured": [
+        (dr, "capture", CONFIG, ["{}"]),
+    ],
+    "log-kept": [(dr, "log", "retentionInDays", [1.0, 0.0, DELETE])],
+    "log-encrypted": [(dr, "log", "kmsKeyId", [DELETE])],
+    "resource-tagged": [
+        (dr, "log", "tags.mwaa-dr:site", [DELETE]),
+        (primary, "group", "tags.mwaa-dr:installation", [DELETE, ""]),
+    ],
+    "site-complete": [
+        (dr, "state", "tags", [{}]),
+        (dr, "topic", "tags", [{}]),
+        (primary, "execution-role", "tags", [DELETE]),
+    ],
+    "objective-rpo": [
+        (primary, "environment", f"{OWN}.mwaa_dr~export_seconds", ["3600"]),
+    ],
+    "objective-rto": [
+        (
+            dr,
+            "capture",
+            CONFIG,
+            [handlers(rto_minutes=30), handlers(recovery={"fence_seconds": 3600})],
+        ),
     ],
     "state-table-permanent": [(dr, "state", "ttl", [{"enabled": True, "attributeName": "x"}])],
 }

@@ -1,13 +1,22 @@
 """Programs as data, and the judgement of all rules over them."""
 
 import copy
+from datetime import date
 
 from mwaa_dr_policy import RULES
 from mwaa_dr_policy.graph import Resource, Stack
-from mwaa_dr_policy.rule import ResourceRule, judge_resource, judge_stack
+from mwaa_dr_policy.rule import (
+    ResourceRule,
+    SiteRule,
+    StackRule,
+    judge_resource,
+    judge_site,
+    judge_stack,
+)
 from mwaa_dr_policy.values import Unknown
 
 DELETE = object()
+TODAY = date(2026, 11, 1)
 
 
 def urn(kind, name):
@@ -25,8 +34,13 @@ class Program(dict):
         self[name] = {"type": kind, "props": props, "protect": protect, "links": links}
 
     def set(self, name, path, value):
-        """Change, add or delete the property at `path` (keys and indices joined by dots)."""
-        *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+        """Change, add or delete the property at `path`.
+
+        Keys and indices are joined by dots; a dot in a key is written as `~`.
+        """
+        *parents, last = [
+            int(key) if key.isdigit() else key.replace("~", ".") for key in path.split(".")
+        ]
         place = self[name]["props"]
         for key in parents:
             place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
@@ -73,19 +87,20 @@ def _deep(value):
     return value if isinstance(value, Unknown) else copy.copy(value)
 
 
-def judge(program, *, other=None, config=None):
+def judge(program, *, other=None, config=None, today=TODAY):
     """`(violations, undecided)`: by rule name, the messages."""
-    resources = program.resources()
-    stack = Stack(resources, other.resources() if other is not None else None)
+    others = other.resources() if other is not None else None
+    return judge_resources(program.resources(), others, config or {}, today)
+
+
+def judge_resources(resources, others, config, today=TODAY, only=None):
+    """As `judge`. Rules of one resource are asked about `only` that one, if it is given."""
+    singles = resources if only is None else [only]
+    stack = Stack(resources, others)
     violations, undecided = {}, {}
     for rule in RULES:
-        settings = (config or {}).get(rule.name, {})
-        found = (
-            [judge_resource(rule, resource, settings) for resource in resources]
-            if isinstance(rule, ResourceRule)
-            else [judge_stack(rule, stack, settings)]
-        )
-        for judgement in found:
+        settings = config.get(rule.name, {})
+        for judgement in _judgements(rule, singles, stack, settings, today):
             if judgement.violations:
                 violations.setdefault(rule.name, []).extend(
                     violation.message for violation in judgement.violations
@@ -93,6 +108,16 @@ def judge(program, *, other=None, config=None):
             if judgement.undecided:
                 undecided.setdefault(rule.name, []).extend(judgement.undecided)
     return violations, undecided
+
+
+def _judgements(rule, resources, stack, settings, today):
+    if isinstance(rule, ResourceRule):
+        return [judge_resource(rule, resource, settings, today) for resource in resources]
+    if isinstance(rule, StackRule):
+        return [judge_stack(rule, stack, settings, today)]
+    if isinstance(rule, SiteRule):
+        return [judge_site(rule, stack, settings, today)]
+    return []
 
 
 def violated(program, **kwargs):

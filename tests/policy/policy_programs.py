@@ -1,4 +1,4 @@
-"""Two small programs that break no rule, written as the resources that a rule sees.
+"""Two small programs that break no rule.
 
 A test takes one, changes one thing and says which rules must object.
 """
@@ -6,228 +6,95 @@ A test takes one, changes one thing and says which rules must object.
 import json
 
 from policy_judge import Program
+from policy_parts import (
+    ACCOUNT,
+    EAST,
+    WEST,
+    add_alarm,
+    add_bucket,
+    add_copy_role,
+    add_environment,
+    add_execution_role,
+    add_key,
+    add_machine,
+    add_network,
+    add_replication,
+    add_replication_alarm,
+    add_role,
+    add_topic,
+    allowing,
+    function_arn,
+    key_arn,
+    machine_arn,
+    role_arn,
+    tags,
+)
 
+from contract.handler_config import Detection, HandlerConfig, Recovery, SitePlace, Target
+from contract.sites import CopyMode, InFlightRule, Strategy
 from mwaa_dr_policy import kinds as k
 
-EAST, WEST = "us-east-1", "us-west-2"
-ACCOUNT = "123456789012"
 OPEN_WITHOUT_PRIMARY = {"mwaa-dr-bucket-replicated", "mwaa-dr-replication-failure-alarm"}
 """What cannot be said of a DR program alone: the primary one declares its replication."""
 
 
-def s3_arn(name):
-    return f"arn:aws:s3:::{name}"
+def place(site, region):
+    return SitePlace(region, f"demo-{site}", f"demo-{site}-dags", f"demo-{site}-backups")
 
 
-def tls_only(name, **changes):
-    statement = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [s3_arn(name), f"{s3_arn(name)}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [{**statement, **changes}]})
-
-
-def add_bucket(program, name, role, site, region):
-    physical = f"demo-{site}-{name}"
-    program.add(
-        name,
-        k.BUCKET,
-        {
-            "bucket": physical,
-            "id": physical,
-            "arn": s3_arn(physical),
-            "region": region,
-            "forceDestroy": False,
-            "tags": {"mwaa-dr:object": role, "mwaa-dr:site": site},
-        },
-        protect=role == "backups",
-    )
-    common = {"bucket": physical, "region": region}
-    program.add(
-        f"{name}-versioning",
-        k.BUCKET_VERSIONING,
-        {**common, "versioningConfiguration": {"status": "Enabled"}},
-    )
-    key = f"arn:aws:kms:{region}:{ACCOUNT}:key/{site}"
-    default = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": key}
-    program.add(
-        f"{name}-encryption",
-        k.BUCKET_ENCRYPTION,
-        {**common, "rules": [{"applyServerSideEncryptionByDefault": default}]},
-    )
-    closed = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-    program.add(f"{name}-public", k.BUCKET_PUBLIC_ACCESS, {**common, **dict.fromkeys(closed, True)})
-    program.add(f"{name}-policy", k.BUCKET_POLICY, {**common, "policy": tls_only(physical)})
-    program.add(
-        f"{name}-lifecycle",
-        k.BUCKET_LIFECYCLE,
-        {
-            **common,
-            "rules": [
-                {
-                    "id": "old",
-                    "status": "Enabled",
-                    "filter": {"prefix": "backups/"},
-                    "expiration": {"days": 30.0},
-                    "noncurrentVersionExpiration": {"noncurrentDays": 30.0},
-                    "transitions": [{"days": 15.0, "storageClass": "GLACIER"}],
-                },
-                {
-                    "id": "pulses",
-                    "status": "Enabled",
-                    "filter": {"prefix": "control/"},
-                    "expiration": {"days": 1.0},
-                },
-            ],
-        },
-    )
-
-
-def add_replication_alarm(program, source, region, topic):
-    add_alarm(
-        program,
-        f"failed-{source}",
-        region,
-        topic,
-        "OperationsFailedReplication",
-        namespace="AWS/S3",
-        falls=False,
-        treatMissingData="notBreaching",
-        dimensions={"SourceBucket": source, "DestinationBucket": "x", "RuleId": "all"},
-    )
-
-
-def add_replication(program, name, source, target, region):
-    program.add(
-        name,
-        k.BUCKET_REPLICATION,
-        {
-            "bucket": source,
-            "region": region,
-            "role": "arn:aws:iam::123456789012:role/copy",
-            "rules": [
-                {
-                    "id": "all",
-                    "status": "Enabled",
-                    "sourceSelectionCriteria": {"sseKmsEncryptedObjects": {"status": "Enabled"}},
-                    "destination": {
-                        "bucket": s3_arn(target),
-                        "encryptionConfiguration": {"replicaKmsKeyId": "arn:aws:kms:r:1:key/x"},
-                        "metrics": {"status": "Enabled"},
-                        "replicationTime": {"status": "Enabled", "time": {"minutes": 15.0}},
-                    },
-                }
-            ],
-        },
-    )
-
-
-def add_topic(program, site, region):
-    arn = f"arn:aws:sns:{region}:{ACCOUNT}:demo-{site}-alerts"
-    program.add(
-        "topic", k.TOPIC, {"name": f"demo-{site}-alerts", "arn": arn, "id": arn, "region": region}
-    )
-    program.add(
-        "subscription", k.SUBSCRIPTION, {"topic": arn, "protocol": "email", "region": region}
-    )
-    return arn
-
-
-def add_alarm(program, name, region, topic, metric, *, namespace="MwaaDr", falls=True, **props):
-    program.add(
-        name,
-        k.ALARM,
-        {
-            "name": f"demo-{name}",
-            "region": region,
-            "namespace": namespace,
-            "metricName": metric,
-            "dimensions": {"Installation": "demo"},
-            "comparisonOperator": "LessThanThreshold" if falls else "GreaterThanThreshold",
-            "threshold": 1.0,
-            "period": 60.0,
-            "evaluationPeriods": 5.0,
-            "treatMissingData": "breaching",
-            "alarmActions": [topic],
-            **props,
-        },
-    )
+HANDLERS = HandlerConfig(
+    name="demo",
+    account=ACCOUNT,
+    partition="aws",
+    strategy=Strategy.BACKUP_RESTORE,
+    copy_mode=CopyMode.DIRECT,
+    primary=place("primary", EAST),
+    dr=place("dr", WEST),
+    witness_region="eu-west-1",
+    topic_arn=f"arn:aws:sns:{WEST}:{ACCOUNT}:demo-dr-alerts",
+    detection=Detection(20, 2, 3, 180, 180, 900, 3.0),
+    recovery=Recovery(True, InFlightRule.FAIL, 1800, 120, 9000),
+    target=Target(role_arn("execution"), key_arn("dr", WEST), ["subnet-dr"], ["sg-dr"]),
+    rto_minutes=60,
+    rpo_minutes=60,
+)
 
 
 def primary():
     program = Program()
     topic = add_topic(program, "primary", EAST)
+    add_key(program, "data", "primary", EAST, role="data-key")
+    add_key(program, "seal", "primary", EAST, role="seal-key", kind=k.REPLICA_KEY)
     add_bucket(program, "backups", "backups", "primary", EAST)
     add_bucket(program, "dags", "dags", "primary", EAST)
+    add_copy_role(program)
     add_replication(program, "copy-dags", "demo-primary-dags", "demo-dr-dags", EAST)
+    add_replication(program, "return-dags", "demo-dr-dags", "demo-primary-dags", WEST)
     add_replication(program, "copy-back", "demo-dr-backups", "demo-primary-backups", WEST)
-    logs = ("dagProcessingLogs", "schedulerLogs", "taskLogs", "webserverLogs", "workerLogs")
+    add_execution_role(program, "primary")
+    add_network(program, "primary", EAST)
+    add_environment(program, "primary", EAST)
     program.add(
-        "environment",
-        k.ENVIRONMENT,
-        {
-            "name": "demo-primary",
-            "arn": f"arn:aws:airflow:{EAST}:{ACCOUNT}:environment/demo-primary",
-            "region": EAST,
-            "airflowVersion": "2.10.3",
-            "sourceBucketArn": s3_arn("demo-primary-dags"),
-            "kmsKey": "arn:aws:kms:us-east-1:123456789012:key/primary",
-            "loggingConfiguration": {log: {"enabled": True, "logLevel": "INFO"} for log in logs},
-            "airflowConfigurationOptions": {
-                "mwaa_dr.site": "primary",
-                "mwaa_dr.copy_mode": "direct",
-                "mwaa_dr.export_seconds": "300",
-            },
-        },
+        "other-policy",
+        k.ROLE_POLICY,
+        {"role": "other", "policy": json.dumps({"Statement": [allowing("s3:Get*", resource="*")]})},
     )
-    add_alarm(
-        program,
-        "heartbeat",
-        EAST,
-        topic,
-        "SchedulerHeartbeat",
-        namespace="AmazonMWAA",
-        dimensions={"Function": "Scheduler", "Environment": "demo-primary"},
-    )
+    for dag in ("agent", "export", "import"):
+        program.add(
+            f"dag-{dag}",
+            k.OBJECTS[0],
+            {"bucket": "demo-primary-dags", "key": f"dags/mwaa_dr/mwaa_dr_{dag}.py"},
+        )
     add_replication_alarm(program, "demo-primary-dags", EAST, topic)
     add_alarm(program, "monitor", EAST, topic, "MonitorHeartbeat")
-    program.add(
-        "execution-policy",
-        k.POLICIES[1],
-        {
-            "role": "demo-primary-execution",
-            "policy": json.dumps(
-                {
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Action": ["s3:GetObject*", "s3:List*"],
-                            "Resource": "*",
-                        },
-                        {
-                            "Effect": "Allow",
-                            "Action": "logs:*",
-                            "Resource": "arn:aws:logs:us-east-1:1:log-group:airflow-*",
-                        },
-                        {
-                            "Effect": "Allow",
-                            "Action": "iam:PassRole",
-                            "Resource": "arn:aws:iam::123456789012:role/demo-dr-execution",
-                        },
-                    ]
-                }
-            ),
-        },
-    )
     return program
 
 
 def dr():
     program = Program()
     topic = add_topic(program, "dr", WEST)
+    add_key(program, "data", "dr", WEST, role="data-key")
+    add_key(program, "seal", "dr", WEST, role="seal-key", multiRegion=True)
     add_bucket(program, "backups", "backups", "dr", WEST)
     add_bucket(program, "dags", "dags", "dr", WEST)
     program.add(
@@ -238,45 +105,104 @@ def dr():
             "arn": f"arn:aws:dynamodb:{WEST}:{ACCOUNT}:table/demo-dr-state",
             "region": WEST,
             "pointInTimeRecovery": {"enabled": True},
-            "tags": {"mwaa-dr:object": "state", "mwaa-dr:site": "dr"},
+            "deletionProtectionEnabled": True,
+            "serverSideEncryption": {"enabled": True, "kmsKeyArn": key_arn("dr", WEST)},
+            "tags": tags("state", "dr"),
         },
+        protect=True,
     )
-    arn = f"arn:aws:states:{WEST}:{ACCOUNT}:stateMachine:demo-dr-recovery"
-    program.add(
-        "recovery",
-        k.STATE_MACHINE,
-        {
-            "name": "demo-dr-recovery",
-            "arn": arn,
-            "region": WEST,
-            "loggingConfiguration": {"level": "ALL", "logDestination": "arn:x:*"},
-            "tracingConfiguration": {"enabled": True},
-        },
-    )
-    for metric in ("ExecutionsFailed", "ExecutionsTimedOut"):
-        add_alarm(
-            program,
-            metric,
-            WEST,
-            topic,
-            metric,
-            namespace="AWS/States",
-            falls=False,
-            treatMissingData="notBreaching",
-            dimensions={"StateMachineArn": arn},
-        )
+    add_execution_role(program, "dr")
+    add_network(program, "dr", WEST)
+    add_machines(program, topic)
     add_alarm(program, "age", WEST, topic, "BackupAgeSeconds", falls=False, threshold=3600.0)
-    add_replication_alarm(program, "demo-dr-backups", WEST, topic)
+    add_alarm(program, "verdict", WEST, topic, "Verdict", falls=False, threshold=3.0)
+    for source in ("demo-dr-backups", "demo-dr-dags"):
+        add_replication_alarm(program, source, WEST, topic)
     add_alarm(program, "dead-man", WEST, topic, "PrimaryHeartbeat")
-    variables = {"MWAA_DR_CONFIG": json.dumps({"detection": {"probe_seconds": 3.0}})}
+    return program
+
+
+def add_machines(program, topic):
+    """A monitor, a recovery and a function, each with its role, log, alarms and schedule."""
+    add_role(
+        program,
+        "machine",
+        "states.amazonaws.com",
+        allowing("lambda:InvokeFunction"),
+        allowing("logs:CreateLogDelivery", "xray:PutTraceSegments", resource="*"),
+    )
+    for name in ("monitor", "recovery"):
+        add_machine(program, name, topic, calls=function_arn("capture"))
+    add_role(program, "timer", "scheduler.amazonaws.com", allowing("states:StartExecution"))
     program.add(
-        "assess",
+        "schedule",
+        k.SCHEDULE,
+        {
+            "name": "demo-dr-monitor",
+            "region": WEST,
+            "scheduleExpression": "rate(1 minute)",
+            "state": "ENABLED",
+            "target": {"arn": machine_arn("monitor"), "roleArn": role_arn("timer")},
+        },
+    )
+    add_role(
+        program,
+        "capture",
+        "lambda.amazonaws.com",
+        allowing("logs:CreateLogStream", "logs:PutLogEvents"),
+        allowing("cloudwatch:GetMetricData", "airflow:GetEnvironment", resource="*"),
+        allowing("s3:GetObject", "s3:PutObject", "s3:ListBucket", "kms:Decrypt"),
+        allowing("kms:GenerateDataKey"),
+    )
+    program.add(
+        "capture",
         k.FUNCTION,
         {
-            "name": "demo-dr-assess",
+            "name": "demo-dr-capture",
+            "arn": function_arn("capture"),
             "region": WEST,
+            "handler": "handlers.capture.handler",
+            "role": role_arn("capture"),
             "timeout": 40.0,
-            "environment": {"variables": variables},
+            "kmsKeyArn": key_arn("dr", WEST),
+            "environment": {"variables": {"MWAA_DR_CONFIG": HANDLERS.to_json()}},
+            "tags": tags("function", "dr"),
         },
     )
+    add_alarm(
+        program,
+        "capture-errors",
+        WEST,
+        topic,
+        "Errors",
+        namespace="AWS/Lambda",
+        falls=False,
+        treatMissingData="notBreaching",
+        dimensions={"FunctionName": "demo-dr-capture"},
+    )
+    program.add(
+        "log",
+        k.LOG_GROUP,
+        {
+            "name": "/aws/lambda/demo-dr-capture",
+            "region": WEST,
+            "retentionInDays": 90.0,
+            "kmsKeyId": key_arn("dr", WEST),
+            "tags": tags("function", "dr"),
+        },
+    )
+
+
+def standby():
+    """A DR program with a passive environment."""
+    program = dr()
+    add_environment(program, "dr", WEST)
     return program
+
+
+def handlers(**changes):
+    """The functions' configuration with other values, as JSON."""
+    config = json.loads(HANDLERS.to_json())
+    for key, value in changes.items():
+        config[key] = {**config[key], **value} if isinstance(value, dict) else value
+    return json.dumps(config)

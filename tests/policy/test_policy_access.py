@@ -21,7 +21,7 @@ BOTH = {"mwaa-dr-policy-pass-role", "mwaa-dr-policy-wildcard-writes"}
     ],
 )
 def test_a_document_may_break_both_rules(document):
-    assert violated(primary().set("execution-policy", "policy", document)) == BOTH
+    assert violated(primary().set("other-policy", "policy", document)) == BOTH
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_document_may_break_both_rules(document):
     ],
 )
 def test_bounded_statements_are_accepted(statement):
-    program = primary().set("execution-policy", "policy", policy(statement))
+    program = primary().set("other-policy", "policy", policy(statement))
     assert violated(program) == set()
 
 

@@ -181,11 +181,6 @@ def project(tmp_path, aws_port):
     return Project(tmp_path, "dev", tmp_path / "state", aws_port)
 
 
-@pytest.fixture
-def own_dr_stack(tmp_path, aws_port):
-    return Project(ROOT, "dr", tmp_path / "state", aws_port)
-
-
 def test_a_broken_rule_stops_the_update_before_anything_is_made(project):
     for broken, rule in RULES.items():
         done = project.up(**{key: key != broken for key in RULES})
@@ -225,24 +220,3 @@ def test_without_a_preview_a_resource_rule_still_stops_its_resource(project):
     assert done.returncode != 0
     assert "mwaa-dr-state-table-recoverable" in done.stdout
     assert project.client("dynamodb").list_tables()["TableNames"] == []
-
-
-def test_the_dr_stack_of_this_project_breaks_no_rule_and_is_judged(own_dr_stack, tmp_path):
-    """The same preview with a threshold that the stack cannot meet is refused."""
-    preview = ("preview", "--stack", "dr", "--policy-pack", PACK)
-    done = own_dr_stack.pulumi(*preview)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "[mandatory]" not in done.stdout
-
-    strict = {
-        "mwaa-dr-backup-retention": {"retentionDays": 10_000},
-        "mwaa-dr-backup-age-alarm": {"rpoMinutes": 1},
-        "mwaa-dr-function-timeout": {"minimumSeconds": 500},
-        "mwaa-dr-state-machine-failure-alarm": {"metrics": ["ExecutionThrottled"]},
-    }
-    config = tmp_path / "strict.json"
-    config.write_text(json.dumps(strict))
-    done = own_dr_stack.pulumi(*preview, "--policy-pack-config", str(config))
-    assert done.returncode != 0
-    refused = {line.split()[4] for line in done.stdout.splitlines() if "- [mandatory]" in line}
-    assert refused == set(strict)

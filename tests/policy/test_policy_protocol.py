@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf import struct_pb2
+from policy_breaks import BREAKS
 from policy_judge import DELETE, urn
-from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary
+from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary, standby
 from pulumi.runtime.proto import analyzer_pb2 as pb
 from pulumi.runtime.proto import analyzer_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
@@ -19,6 +21,12 @@ from mwaa_dr_policy import RULES
 from mwaa_dr_policy import kinds as k
 
 PACK = Path(__file__).resolve().parents[2] / "policy"
+LEVELS = {
+    "mandatory": pb.EnforcementLevel.MANDATORY,
+    "advisory": pb.EnforcementLevel.ADVISORY,
+    "remediate": pb.EnforcementLevel.REMEDIATE,
+    "disabled": pb.EnforcementLevel.DISABLED,
+}
 MANDATORY, ADVISORY = pb.EnforcementLevel.MANDATORY, pb.EnforcementLevel.ADVISORY
 
 
@@ -60,9 +68,10 @@ def fresh_pack():
 def configure(pack, config):
     request = pb.ConfigureAnalyzerRequest()
     for rule in RULES:
-        level = ADVISORY if rule.advisory else MANDATORY
-        request.policyConfig[rule.name].enforcementLevel = level
-        request.policyConfig[rule.name].properties.update(config.get(rule.name, {}))
+        said = dict(config.get(rule.name, {}))
+        level = said.pop("enforcementLevel", rule.level.value)
+        request.policyConfig[rule.name].enforcementLevel = LEVELS[level]
+        request.policyConfig[rule.name].properties.update(said)
     pack.Configure(request)
 
 
@@ -72,9 +81,25 @@ def struct(props):
     return value
 
 
-def analyze(pack, kind, props, name="it"):
-    request = pb.AnalyzeRequest(type=kind, properties=struct(props), urn=urn(kind, name), name=name)
+def analyze(pack, kind, props, name="it", *, protect=False):
+    request = pb.AnalyzeRequest(
+        type=kind,
+        properties=struct(props),
+        urn=urn(kind, name),
+        name=name,
+        options=pb.AnalyzerResourceOptions(protect=protect),
+    )
     return pack.Analyze(request).diagnostics
+
+
+def tell(pack, program, name):
+    raw = program[name]
+    return list(analyze(pack, raw["type"], raw["props"], name, protect=raw["protect"]))
+
+
+def remediate(pack, kind, props):
+    request = pb.AnalyzeRequest(type=kind, properties=struct(props), urn=urn(kind, "it"), name="it")
+    return pack.Remediate(request).remediations
 
 
 def analyze_stack(pack, program):
@@ -101,7 +126,7 @@ def test_the_pack_tells_its_rules_levels_and_defaults(pack):
     assert set(told) == {rule.name for rule in RULES}
     for rule in RULES:
         policy = told[rule.name]
-        assert policy.enforcementLevel == (ADVISORY if rule.advisory else MANDATORY)
+        assert policy.enforcementLevel == LEVELS[rule.level.value]
         assert policy.remediation_steps == rule.remedy
         assert policy.severity != 0
         for option in rule.all_options:
@@ -114,12 +139,13 @@ def test_a_good_program_gets_no_diagnostics(fresh_pack):
     program = primary()
     assert list(analyze_stack(fresh_pack, program)) == []
     for name, raw in program.items():
-        assert list(analyze(fresh_pack, raw["type"], raw["props"], name)) == []
+        found = analyze(fresh_pack, raw["type"], raw["props"], name, protect=raw["protect"])
+        assert list(found) == []
 
 
 def test_a_resource_violation_is_mandatory_and_says_how_to_mend_it(pack):
     props = primary().set("environment", "airflowVersion", "2.6.3")["environment"]["props"]
-    [diagnostic] = analyze(pack, k.ENVIRONMENT, props)
+    [diagnostic] = analyze(pack, k.ENVIRONMENT, props, protect=True)
     assert diagnostic.policyName == "mwaa-dr-environment-supported"
     assert diagnostic.enforcementLevel == MANDATORY
     assert "MWAA creates no environment with Airflow 2.6.3 any more. Upgrade" in diagnostic.message
@@ -127,7 +153,7 @@ def test_a_resource_violation_is_mandatory_and_says_how_to_mend_it(pack):
 
 def test_an_advisory_rule_warns(pack):
     props = primary().set("environment", "kmsKey", DELETE)["environment"]["props"]
-    [diagnostic] = analyze(pack, k.ENVIRONMENT, props)
+    [diagnostic] = analyze(pack, k.ENVIRONMENT, props, protect=True)
     assert diagnostic.policyName == "mwaa-dr-environment-key"
     assert diagnostic.enforcementLevel == ADVISORY
 
@@ -182,22 +208,179 @@ def test_an_output_that_the_program_did_not_set_is_absent_and_not_unknown(fresh_
 
 def test_an_unknown_value_of_a_resource_becomes_a_note(pack):
     program = primary().set("environment", "airflowVersion", UNKNOWN)
-    [note] = analyze(pack, k.ENVIRONMENT, program["environment"]["props"])
+    [note] = analyze(pack, k.ENVIRONMENT, program["environment"]["props"], protect=True)
     assert note.policyName == "mwaa-dr-environment-supported"
     assert note.enforcementLevel == ADVISORY
     assert "airflowVersion of it is not known yet" in note.message
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    """A process of its own: it must remember nothing of the other tests' inputs."""
+    with started() as pack:
+        yield pack
+
+
+@pytest.mark.parametrize(
+    ("rule", "make", "name", "path", "value"),
+    BREAKS,
+    ids=[f"{row[0]}:{row[2]}.{row[3]}-{index}" for index, row in enumerate(BREAKS)],
+)
+def test_a_rule_alone_objects_over_the_protocol(  # noqa: PLR0917 - one row of a table
+    matrix, other_export, rule, make, name, path, value
+):
+    """The same matrix as for the pure functions, through the pack's own process."""
+    configure(matrix, other_export if make is standby else {})
+    usual, program = make(), make().set(name, path, value)
+    diagnostics = [*tell(matrix, program, name), *analyze_stack(matrix, program)]
+    # The process remembers inputs: the next test must find the usual ones.
+    tell(matrix, usual, name)
+    found = [one for one in diagnostics if "can't run policy" not in one.message]
+    assert {one.policyName for one in found} == {rule}
+    level = next(one.level for one in RULES if one.name == rule)
+    assert {one.enforcementLevel for one in found} == {LEVELS[level.value]}
+
+
+@pytest.mark.parametrize("level", ["mandatory", "advisory"])
+@pytest.mark.parametrize(
+    ("rule", "name", "path", "value"),
+    [
+        ("mwaa-dr-environment-supported", "environment", "airflowVersion", "2.6.3"),
+        ("mwaa-dr-environment-key", "environment", "kmsKey", DELETE),
+        ("mwaa-dr-bucket-versioned", "dags-versioning", "bucket", "another"),
+    ],
+)
+def test_each_rule_has_the_level_that_its_configuration_gives(  # noqa: PLR0917
+    process, rule, name, path, value, level
+):
+    configure(process, {rule: {"enforcementLevel": level}})
+    assert broken_levels(process, rule, name, path, value) == {LEVELS[level]}
+    configure(process, {rule: {"enforcementLevel": "disabled"}})
+    assert broken_levels(process, rule, name, path, value) == set()
+
+
+def broken_levels(pack, rule, name, path, value):
+    program = primary().set(name, path, value)
+    raw = program[name]
+    diagnostics = [*analyze_stack(pack, program), *analyze(pack, raw["type"], raw["props"], name)]
+    return {one.enforcementLevel for one in diagnostics if one.policyName == rule}
+
+
+def test_a_short_retention_of_a_log_is_mended_only_if_that_was_asked_for(process):
+    log = dr()["log"]["props"]
+    del log["retentionInDays"]
+    configure(process, {})
+    assert list(remediate(process, k.LOG_GROUP, log)) == []
+    configure(process, {"mwaa-dr-log-kept": {"enforcementLevel": "remediate", "days": 180}})
+    [mended] = remediate(process, k.LOG_GROUP, log)
+    assert mended.policyName == "mwaa-dr-log-kept"
+    assert dict(mended.properties) == {
+        **log,
+        "tags": mended.properties["tags"],
+        **{"retentionInDays": 180},
+    }
+    assert dict(mended.properties["tags"]) == log["tags"]
+    log["retentionInDays"] = 180.0
+    assert list(analyze(process, k.LOG_GROUP, log)) == []
+    assert list(remediate(process, k.LOG_GROUP, log)) == []
+
+
+def test_missing_tags_are_added_beside_the_others_and_their_sum_too(process):
+    log = dr()["log"]["props"]
+    log["tagsAll"] = {**log["tags"], "team": "data"}
+    rule = "mwaa-dr-resource-tagged"
+    wanted = {"team": "data", "cost-centre": "42"}
+    configure(process, {rule: {"enforcementLevel": "remediate", "tags": wanted}})
+    [mended] = remediate(process, k.LOG_GROUP, log)
+    assert dict(mended.properties["tags"]) == {**log["tags"], "cost-centre": "42"}
+    assert dict(mended.properties["tagsAll"]) == {**log["tagsAll"], "cost-centre": "42"}
+
+
+def test_nothing_is_mended_while_a_value_is_unknown(process):
+    """The SDK would write the unknown back as text."""
+    log = dr()["log"]["props"]
+    del log["retentionInDays"]
+    log["kmsKeyId"] = UNKNOWN
+    configure(process, {"mwaa-dr-log-kept": {"enforcementLevel": "remediate"}})
+    assert list(remediate(process, k.LOG_GROUP, log)) == []
+    [diagnostic] = analyze(process, k.LOG_GROUP, log)
+    assert diagnostic.enforcementLevel == MANDATORY
+
+
+def excuse(resource, until):
+    return {"exceptions": [{"resource": resource, "reason": "replaced in March", "until": until}]}
+
+
+def test_exceptions_are_reported_once_nothing_needs_them(fresh_pack):
+    rule, other = "mwaa-dr-bucket-versioned", "mwaa-dr-environment-key"
+    far = (datetime.now(UTC) + timedelta(days=60)).date().isoformat()
+    configure(fresh_pack, {rule: excuse("dags", far), other: excuse("environment", far)})
+    program = primary()
+    del program["dags-versioning"]
+    analyze(fresh_pack, k.ENVIRONMENT, program["environment"]["props"], "environment")
+    [remark] = analyze_stack(fresh_pack, program)
+    assert remark.policyName == "mwaa-dr-exception-current"
+    assert remark.enforcementLevel == ADVISORY
+    assert f"{other} has an exception for environment that nothing needs" in remark.message
+    configure(fresh_pack, {rule: excuse("dags", "2020-01-01")})
+    analyze(fresh_pack, k.ENVIRONMENT, program["environment"]["props"], "environment")
+    found = {one.policyName: one for one in analyze_stack(fresh_pack, program)}
+    assert found[rule].enforcementLevel == MANDATORY
+    assert "its exception (replaced in March) ended on 2020-01-01" in found[rule].message
+
+
+@pytest.fixture(scope="module")
+def other_export(tmp_path_factory):
+    """Configuration that gives every rule the primary program."""
+    file = tmp_path_factory.mktemp("other") / "primary.json"
+    write_export(file, primary())
+    return {
+        rule.name: {"otherStack": str(file)}
+        for rule in RULES
+        if "otherStack" in {option.key for option in rule.options}
+    }
+
+
+def write_export(file, program):
+    resources = [
+        {"type": raw["type"], "urn": urn(raw["type"], name), "outputs": raw["props"]}
+        for name, raw in program.items()
+    ]
+    file.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
+
+
+def test_the_other_stack_may_be_a_preview_and_its_secrets_stay_unknown(pack, tmp_path):
+    planned = primary().set("environment", "airflowConfigurationOptions", "[secret]")
+    steps = [
+        {
+            "op": "create",
+            "newState": {
+                "type": raw["type"],
+                "urn": urn(raw["type"], name),
+                "inputs": raw["props"],
+            },
+        }
+        for name, raw in planned.items()
+    ]
+    file = tmp_path / "preview.json"
+    file.write_text(json.dumps({"steps": [{"op": "delete", "oldState": {}}, *steps]}))
+    rules = {*OPEN_WITHOUT_PRIMARY, "mwaa-dr-environment-equal"}
+    configure(pack, {rule: {"otherStack": str(file)} for rule in rules})
+    # Whether backups travel both ways is told by an option that is hidden here.
+    notes = analyze_stack(pack, standby())
+    assert {note.policyName for note in notes} == {
+        "mwaa-dr-bucket-replicated",
+        "mwaa-dr-environment-equal",
+    }
+    assert all("is a secret; export it with --show-secrets" in note.message for note in notes)
 
 
 def test_the_other_stack_is_read_from_its_export(pack, tmp_path):
     notes = analyze_stack(pack, dr())
     assert {note.policyName for note in notes} == OPEN_WITHOUT_PRIMARY
     assert all("otherStack" in note.message for note in notes)
-    resources = [
-        {"type": raw["type"], "urn": urn(raw["type"], name), "outputs": raw["props"]}
-        for name, raw in primary().items()
-    ]
     export = tmp_path / "primary.json"
-    export.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
+    write_export(export, primary())
     configure(pack, {rule: {"otherStack": str(export)} for rule in OPEN_WITHOUT_PRIMARY})
     assert list(analyze_stack(pack, dr())) == []
 

@@ -3,21 +3,22 @@
 import pytest
 from policy_breaks import policy
 from policy_judge import DELETE, judge, violated
-from policy_programs import (
+from policy_parts import (
     EAST,
     WEST,
     add_alarm,
     add_bucket,
     add_replication,
     add_replication_alarm,
-    dr,
-    primary,
     s3_arn,
     tls_only,
 )
+from policy_programs import dr, primary
 
-from mwaa_dr_policy import RULES
 from mwaa_dr_policy import kinds as k
+
+UNTOLD = "mwaa-dr-site-complete"
+"""What a site says that has lost a tag: other rules may still find the resource by its use."""
 
 # Found by what they are
 
@@ -25,7 +26,7 @@ from mwaa_dr_policy import kinds as k
 def test_the_dag_bucket_is_the_one_the_environment_loads_from():
     program = primary().set("dags", "tags", {})
     del program["dags-versioning"]
-    assert violated(program) == {"mwaa-dr-bucket-versioned"}
+    assert violated(program) == {"mwaa-dr-bucket-versioned", UNTOLD}
 
 
 def test_a_bucket_that_is_neither_for_dags_nor_for_backups_is_left_alone():
@@ -33,28 +34,28 @@ def test_a_bucket_that_is_neither_for_dags_nor_for_backups_is_left_alone():
     program.set("environment", "sourceBucketArn", s3_arn("demo-primary-dags"))
     for part in ("versioning", "encryption", "public", "policy"):
         del program[f"backups-{part}"]
-    assert violated(program) == set()
+    assert violated(program) == {UNTOLD}
 
 
 def test_an_untagged_backup_bucket_is_found_by_its_configured_name():
     program = primary().set("backups", "tags", {})
     del program["backups-versioning"]
     config = {"mwaa-dr-bucket-versioned": {"backupBuckets": ["demo-primary-backups"]}}
-    assert violated(program, config=config) == {"mwaa-dr-bucket-versioned"}
+    assert violated(program, config=config) == {"mwaa-dr-bucket-versioned", UNTOLD}
 
 
 def test_an_untagged_dag_bucket_is_found_by_its_configured_name():
     program = dr().set("dags", "tags", {})
     del program["dags-public"]
     config = {"mwaa-dr-bucket-private": {"dagBuckets": ["demo-dr-dags"]}}
-    assert violated(program, config=config) == {"mwaa-dr-bucket-private"}
-    assert violated(program) == set()
+    assert violated(program, config=config) == {"mwaa-dr-bucket-private", UNTOLD}
+    assert violated(program) == {UNTOLD}
 
 
 def test_an_untagged_table_is_found_by_its_configured_name():
     program = dr().set("state", "tags", {}).set("state", "pointInTimeRecovery.enabled", False)
     config = {"mwaa-dr-state-table-recoverable": {"tables": ["demo-dr-state"]}}
-    assert violated(program, config=config) == {"mwaa-dr-state-table-recoverable"}
+    assert violated(program, config=config) == {"mwaa-dr-state-table-recoverable", UNTOLD}
 
 
 def test_a_tag_that_the_provider_adds_by_default_counts():
@@ -69,13 +70,6 @@ def test_a_table_that_is_not_the_ownership_table_may_expire_its_items():
     program = dr()
     program.add("cache", k.TABLE, {"name": "cache", "tags": {}, "ttl": {"enabled": True}})
     assert violated(program) == set()
-
-
-def test_an_excluded_resource_is_left_alone():
-    program = dr()
-    del program["dags-versioning"]
-    config = {"mwaa-dr-bucket-versioned": {"exclude": ["dags"]}}
-    assert violated(program, config=config) == set()
 
 
 def test_the_former_inline_properties_of_a_bucket_count():
@@ -187,7 +181,7 @@ def test_a_bucket_that_only_receives_copies_needs_no_alarm_on_them():
 def test_a_dr_bucket_without_tags_is_not_excused_from_replication():
     config = {"mwaa-dr-bucket-replicated": {"backupBuckets": ["demo-dr-backups"]}}
     program = dr().set("backups", "tags", {})
-    assert violated(program, config=config) == {"mwaa-dr-bucket-replicated"}
+    assert violated(program, config=config) == {"mwaa-dr-bucket-replicated", UNTOLD}
 
 
 def test_code_that_a_pipeline_deploys_needs_no_replication():
@@ -218,7 +212,6 @@ def replicating():
     program = primary()
     options = program["environment"]["props"]["airflowConfigurationOptions"]
     options["mwaa_dr.copy_mode"] = "replicate"
-    del program["copy-back"]
     add_replication(program, "copy-out", "demo-primary-backups", "demo-dr-backups", EAST)
     add_replication_alarm(program, "demo-primary-backups", EAST, f"arn:aws:sns:{EAST}:1:x")
     return program
@@ -274,7 +267,7 @@ def test_code_replication_needs_no_time_control():
 
 def test_one_alarm_of_metric_math_may_watch_both_failures():
     program = dr()
-    del program["ExecutionsTimedOut"]
+    del program["recovery-ExecutionsTimedOut"]
     dimensions = {"StateMachineArn": program["recovery"]["props"]["arn"]}
     queries = [
         {"id": "sum", "expression": "a+b", "returnData": True},
@@ -293,8 +286,8 @@ def test_one_alarm_of_metric_math_may_watch_both_failures():
         ),
     ]
     for key in ("metricName", "namespace", "dimensions", "comparisonOperator"):
-        program.set("ExecutionsFailed", key, DELETE)
-    assert violated(program.set("ExecutionsFailed", "metricQueries", queries)) == set()
+        program.set("recovery-ExecutionsFailed", key, DELETE)
+    assert violated(program.set("recovery-ExecutionsFailed", "metricQueries", queries)) == set()
 
 
 def test_a_composite_alarm_may_act_for_an_alarm():
@@ -322,7 +315,7 @@ def test_a_composite_alarm_of_another_region_cannot_act():
         (primary, "monitor", "mwaa-dr-reverse-dead-man-alarm"),
         (dr, "age", "mwaa-dr-backup-age-alarm"),
         (dr, "dead-man", "mwaa-dr-dead-man-alarm"),
-        (dr, "ExecutionsFailed", "mwaa-dr-state-machine-failure-alarm"),
+        (dr, "recovery-ExecutionsFailed", "mwaa-dr-state-machine-failure-alarm"),
     ],
 )
 def test_an_alarm_in_another_region_reads_nothing_though_its_topic_is_there(make, alarm, rule):
@@ -348,12 +341,13 @@ def test_a_good_alarm_excuses_a_bad_one_on_the_same_metric():
     assert violated(program) == set()
 
 
-def test_a_topic_without_subscribers_only_warns():
+def test_a_topic_without_subscribers_is_refused_unless_somebody_subscribes_elsewhere():
     program = dr()
     del program["subscription"]
-    assert violated(program) == {"mwaa-dr-alarm-subscribed"}
-    rule = next(rule for rule in RULES if rule.name == "mwaa-dr-alarm-subscribed")
-    assert rule.advisory
+    rule = "mwaa-dr-alarm-subscribed"
+    assert violated(program) == {rule}
+    config = {rule: {"subscribedElsewhere": ["demo-dr-alerts"]}}
+    assert violated(program, config=config) == set()
 
 
 def test_a_topic_that_gets_no_alarms_needs_no_subscriber():

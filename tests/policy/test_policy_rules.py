@@ -3,7 +3,7 @@
 import pytest
 from policy_breaks import BREAKS
 from policy_judge import judge, violated
-from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary
+from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary, standby
 
 from mwaa_dr_policy import RULES
 
@@ -14,6 +14,7 @@ HEARTBEAT = "mwaa-dr-environment-heartbeat-alarm"
 def test_both_programs_break_no_rule_and_leave_nothing_open_when_seen_together():
     assert judge(primary(), other=dr()) == ({}, {})
     assert judge(dr(), other=primary()) == ({}, {})
+    assert judge(standby(), other=primary()) == ({}, {})
 
 
 def test_primary_alone_leaves_nothing_open():
@@ -33,11 +34,16 @@ def test_dr_alone_leaves_only_its_replication_open():
     ids=[f"{row[0]}:{row[2]}.{row[3]}-{index}" for index, row in enumerate(BREAKS)],
 )
 def test_a_rule_alone_objects_to_its_own_change(rule, make, name, path, value):
-    assert violated(make().set(name, path, value)) == {rule}
+    other = primary() if make is standby else None
+    assert violated(make().set(name, path, value), other=other) == {rule}
 
 
 def test_every_rule_has_a_change_that_breaks_it():
-    elsewhere = {"mwaa-dr-replication-in-time"}
+    elsewhere = {
+        "mwaa-dr-replication-in-time",
+        "mwaa-dr-environment-protected",
+        "mwaa-dr-exception-current",
+    }
     assert {row[0] for row in BREAKS} | elsewhere == {rule.name for rule in RULES}
 
 
@@ -63,8 +69,10 @@ def test_a_bucket_without_one_of_its_parts_is_refused(make, bucket, part):
         (primary, "monitor", "mwaa-dr-reverse-dead-man-alarm"),
         (dr, "age", "mwaa-dr-backup-age-alarm"),
         (dr, "dead-man", "mwaa-dr-dead-man-alarm"),
-        (dr, "ExecutionsFailed", STATES),
-        (dr, "ExecutionsTimedOut", STATES),
+        (dr, "verdict", "mwaa-dr-verdict-alarm"),
+        (dr, "capture-errors", "mwaa-dr-function-error-alarm"),
+        (dr, "recovery-ExecutionsFailed", STATES),
+        (dr, "monitor-ExecutionsTimedOut", STATES),
     ],
 )
 def test_a_missing_alarm_is_refused(make, alarm, rule):
@@ -79,6 +87,27 @@ def test_a_message_names_the_resource_what_is_wrong_and_what_to_do():
     violations, _ = judge(dr().set("age", "treatMissingData", "missing"))
     [message] = violations["mwaa-dr-backup-age-alarm"]
     assert message.startswith("backups: alarm age does not treat missing data as breaching. Add ")
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "rule"),
+    [
+        (dr, "state", "mwaa-dr-state-table-protected"),
+        (dr, "seal", "mwaa-dr-key-kept"),
+        (primary, "data", "mwaa-dr-key-kept"),
+        (primary, "environment", "mwaa-dr-environment-protected"),
+    ],
+)
+def test_what_cannot_be_made_again_is_protected(make, name, rule):
+    program = make()
+    program[name]["protect"] = False
+    assert violated(program) == {rule}
+
+
+def test_a_passive_environment_may_go_with_its_strategy():
+    program = standby()
+    assert program["environment"]["protect"] is False
+    assert violated(program, other=primary()) == set()
 
 
 def test_an_unprotected_backup_bucket_is_refused_and_an_unprotected_dag_bucket_is_not():

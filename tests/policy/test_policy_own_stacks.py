@@ -1,0 +1,89 @@
+"""The two stacks of this project: they break no rule, and losing any part of them breaks one."""
+
+import pytest
+from policy_mutations import losses
+from policy_own import judged, own_stack
+from policy_programs import OPEN_WITHOUT_PRIMARY
+
+from mwaa_dr_policy.stack_config import from_settings
+from mwaa_dr_policy.unguarded import UNGUARDED, matches
+from tests.components.program_run import settings_of
+
+
+def test_both_stacks_break_no_rule_and_leave_nothing_open_when_seen_together():
+    dr, primary = own_stack("dr"), own_stack("primary")
+    assert judged(dr, primary) == ({}, {})
+    assert judged(primary, dr) == ({}, {})
+
+
+SETTINGS = [
+    {"strategy": "active-passive"},
+    {"objectives": {"rtoMinutes": 60, "rpoMinutes": 25}, "backup": {"copyMode": "replicate"}},
+    {"recovery": {"approvalMinutes": 15}},
+    {"backup": {"baseIntervalHours": 168, "retentionDays": 30}},
+    {"environment": {"airflowVersion": "3.0.6", "environmentClass": "mw1.small"}},
+]
+
+
+@pytest.mark.parametrize("changes", SETTINGS, ids=[next(iter(one)) for one in SETTINGS])
+def test_other_settings_break_no_rule_either(changes):
+    dr, primary = own_stack("dr", **changes), own_stack("primary", **changes)
+    settings = {**settings_of("dr"), **changes}
+    config = from_settings(settings)
+    assert judged(dr, primary, config) == ({}, {})
+    assert judged(primary, dr, config) == ({}, {})
+
+
+def test_each_stack_alone_leaves_only_the_replication_of_dr_open():
+    assert judged(own_stack("primary")) == ({}, {})
+    violations, undecided = judged(own_stack("dr"))
+    assert violations == {}
+    assert set(undecided) == OPEN_WITHOUT_PRIMARY
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Class and path of what was lost, and whether a rule objected, for every loss."""
+    return [
+        (loss.kind.rpartition(":")[2], loss.path, loss.name, bool(loss.rules))
+        for stack in ("dr", "primary")
+        for loss in losses(stack)
+    ]
+
+
+@pytest.mark.timeout(900)
+def test_a_rule_objects_to_every_loss_that_the_page_does_not_list(found):
+    silent = [
+        f"{kind} {path} ({name})"
+        for kind, path, name, guarded in found
+        if not guarded and not any(row.is_about(kind, path) for row in UNGUARDED)
+    ]
+    assert silent == []
+
+
+def test_the_page_lists_nothing_that_a_rule_guards(found):
+    for row in UNGUARDED:
+        for pattern in row.paths:
+            about = [
+                guarded
+                for kind, path, _, guarded in found
+                if row.is_about(kind, path) and matches(path, pattern)
+            ]
+            assert not all(about), f"{row.kinds} {pattern}: every loss of it breaks a rule"
+
+
+def test_much_is_broken_and_most_of_what_matters_is_guarded(found):
+    """So that the two tests above cannot pass on an empty list."""
+    assert len(found) > 500
+    guarded = {(kind, path) for kind, path, _, objects in found if objects}
+    assert {
+        ("Bucket", "(removed)"),
+        ("Bucket", "(protect)"),
+        ("BucketReplicationConfig", "(removed)"),
+        ("Key", "(removed)"),
+        ("Table", "(removed)"),
+        ("StateMachine", "definition"),
+        ("Environment", "executionRoleArn"),
+        ("Schedule", "state"),
+        ("Function", "(removed)"),
+    } <= guarded
