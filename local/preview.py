@@ -113,12 +113,12 @@ class Previews:
         """In a real account the `dr` stack, which is deployed first, has made them."""
         settings = settings_of(Path(self._file("dr")))
         names = Names(settings["name"], settings["account"], settings.get("partition", "aws"))
-        credentials = {key.lower(): value for key, value in aws.environment.items() if "KEY" in key}
         kms = boto3.client(
             "kms",
             region_name=settings["drRegion"],
             endpoint_url=aws.endpoint,
-            **credentials,
+            aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=aws.environment["AWS_SECRET_ACCESS_KEY"],
         )
         for alias in (names.data_alias(Site.DR), names.seal_alias(Site.DR)):
             key = kms.create_key()["KeyMetadata"]["KeyId"]
