@@ -106,7 +106,7 @@ class Ledger:
             for one in exemptions.values():
                 if (rule, one.resource) not in self.used:
                     yield f"{rule} has an exception for {one.resource} that nothing needs"
-                elif one.until <= today + timedelta(days=SOON_DAYS):
+                elif today <= one.until <= today + timedelta(days=SOON_DAYS):
                     left = (one.until - today).days
                     yield (
                         f"{rule}: the exception for {one.resource} ({one.reason}) ends on "

@@ -190,8 +190,9 @@ def allowing(*actions, resource="arn:aws:x:us-east-1:1:thing/one"):
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
-def add_role(program, name, service, *statements, role="", site="dr"):
+def add_role(program, name, service, *statements, role="", site="dr", physical=None):
     """A role that `service` assumes, and its one policy, `<name>-policy`."""
+    physical = physical or name
     trust = {
         "Effect": "Allow",
         "Action": "sts:AssumeRole",
@@ -201,8 +202,8 @@ def add_role(program, name, service, *statements, role="", site="dr"):
         f"{name}-role",
         k.ROLE,
         {
-            "name": f"demo-{name}",
-            "arn": role_arn(name),
+            "name": f"demo-{physical}",
+            "arn": role_arn(physical),
             "assumeRolePolicy": json.dumps({"Statement": [trust]}),
             **({"tags": tags(role, site)} if role else {}),
         },
@@ -210,7 +211,7 @@ def add_role(program, name, service, *statements, role="", site="dr"):
     program.add(
         f"{name}-policy",
         k.ROLE_POLICY,
-        {"role": f"demo-{name}", "policy": json.dumps({"Statement": list(statements)})},
+        {"role": f"demo-{physical}", "policy": json.dumps({"Statement": list(statements)})},
     )
 
 
@@ -228,6 +229,7 @@ def add_execution_role(program, site):
         ),
         role="environment",
         site=site,
+        physical=f"{site}-execution",
     )
 
 
@@ -330,7 +332,7 @@ def add_environment(program, site, region, **options):
             "airflowVersion": "2.10.3",
             "environmentClass": "mw1.small",
             "sourceBucketArn": s3_arn(f"demo-{site}-dags"),
-            "executionRoleArn": role_arn("execution"),
+            "executionRoleArn": role_arn(f"{site}-execution"),
             "kmsKey": key_arn(site, region),
             "networkConfiguration": {
                 "subnetIds": [f"subnet-{site}"],

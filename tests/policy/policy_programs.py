@@ -54,7 +54,7 @@ HANDLERS = HandlerConfig(
     topic_arn=f"arn:aws:sns:{WEST}:{ACCOUNT}:demo-dr-alerts",
     detection=Detection(20, 2, 3, 180, 180, 900, 3.0),
     recovery=Recovery(True, InFlightRule.FAIL, 1800, 120, 9000),
-    target=Target(role_arn("execution"), key_arn("dr", WEST), ["subnet-dr"], ["sg-dr"]),
+    target=Target(role_arn("dr-execution"), key_arn("dr", WEST), ["subnet-dr"], ["sg-dr"]),
     rto_minutes=60,
     rpo_minutes=60,
 )

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def shown(output):
     lines = output.splitlines()
     return {
         (line.split()[1].strip("[]"), line.split()[4])
-        for line, text in zip(lines, [*lines[1:], ""], strict=True)
+        for line, text in pairwise([*lines, ""])
         if line.strip().startswith("- [") and "can't run policy" not in text
     }
 

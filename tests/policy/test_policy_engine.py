@@ -28,10 +28,11 @@ region = {"region": "us-west-2"}
 
 
 def tags(role):
-    return {"mwaa-dr:object": role, "mwaa-dr:site": "dr"}
+    return {"mwaa-dr:installation": "demo", "mwaa-dr:object": role, "mwaa-dr:site": "dr"}
 
 
-key = aws.kms.Key("key", description="data", **region)
+kept = pulumi.ResourceOptions(protect=True)
+key = aws.kms.Key("key", description="data", enable_key_rotation=True, opts=kept, **region)
 bucket = aws.s3.Bucket("dags", bucket="demo-dags", tags=tags("dags"), **region)
 if settings.get_bool("versioned"):
     aws.s3.BucketVersioning(
@@ -49,6 +50,9 @@ aws.s3.BucketServerSideEncryptionConfiguration(
         }
     ],
     **region,
+)
+aws.s3.BucketOwnershipControls(
+    "owner", bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, **region
 )
 aws.s3.BucketPublicAccessBlock(
     "closed",
@@ -85,23 +89,29 @@ table = aws.dynamodb.Table(
     hash_key="pk",
     attributes=[{"name": "pk", "type": "S"}],
     point_in_time_recovery={"enabled": settings.get_bool("recoverable") or False},
+    deletion_protection_enabled=True,
+    server_side_encryption={"enabled": True, "kms_key_arn": key.arn},
     tags=tags("state"),
+    opts=kept,
     **region,
 )
 topic = aws.sns.Topic("alerts", name="demo-alerts", **region)
 aws.sns.TopicSubscription(
     "person", topic=topic.arn, protocol="email", endpoint="a@example.org", **region
 )
+rows = [("verdict", "Verdict", "GreaterThanThreshold", 3)]
 if settings.get_bool("alarmed"):
+    rows.append(("dead-man", "PrimaryHeartbeat", "LessThanThreshold", 1))
+for name, metric, comparison, threshold in rows:
     aws.cloudwatch.MetricAlarm(
-        "dead-man",
-        name="demo-dead-man",
+        name,
+        name=f"demo-{name}",
         namespace="MwaaDr",
-        metric_name="PrimaryHeartbeat",
+        metric_name=metric,
         dimensions={"Installation": "demo"},
-        statistic="Minimum",
-        comparison_operator="LessThanThreshold",
-        threshold=1,
+        statistic="Maximum",
+        comparison_operator=comparison,
+        threshold=threshold,
         period=60,
         evaluation_periods=5,
         treat_missing_data="breaching",
@@ -159,6 +169,7 @@ class Project:
         config = [f"--config=demo:{key}={str(value).lower()}" for key, value in settings.items()]
         return self.pulumi(
             *("up", "--yes", "--stack", self.stack, "--policy-pack", PACK),
+            *("--policy-pack-config", "policy.json"),
             *config,
             *flags,
         )
@@ -177,6 +188,8 @@ class Project:
 def project(tmp_path, aws_port):
     runtime = {"name": "python", "options": {"virtualenv": str(ROOT / ".venv")}}
     (tmp_path / "Pulumi.yaml").write_text(json.dumps({"name": "demo", "runtime": runtime}))
+    # A fragment of a site: enough to break three rules.
+    (tmp_path / "policy.json").write_text(json.dumps({"mwaa-dr-site-complete": "disabled"}))
     (tmp_path / "__main__.py").write_text(PROGRAM)
     return Project(tmp_path, "dev", tmp_path / "state", aws_port)
 
@@ -202,7 +215,10 @@ def test_the_corrected_program_passes_and_so_does_its_exported_state(project):
     assert project.client("dynamodb").list_tables()["TableNames"] == ["demo-state"]
 
     assert project.pulumi("stack", "export", "--stack", "dev", "--file", "dev.json").returncode == 0
-    analyze = ("policy", "analyze", "--file", "dev.json", "--policy-pack", PACK)
+    analyze = (
+        *("policy", "analyze", "--file", "dev.json", "--policy-pack", PACK),
+        *("--policy-pack-config", "policy.json"),
+    )
     assert project.pulumi(*analyze).returncode == 0
 
     state = json.loads((project.folder / "dev.json").read_text())
