@@ -118,13 +118,19 @@ class Stack:
     def refers(self, holder: Resource, path: str, target: Resource) -> bool:
         """Whether the property at `path` of `holder` names `target`.
 
-        Where the value is unknown, the resources it comes from decide.
+        Where the value is unknown, the resources it comes from decide. They do too where it is
+        known: an engine that has made a resource keeps its id apart from its properties.
         """
         try:
             value = holder.get(path)
         except UndecidedError:
             return self._comes_from(holder, path, target)
-        return isinstance(value, str) and target.is_called(value)
+        if not isinstance(value, str):
+            return False
+        prop = path.split(".", 1)[0]
+        return self._sources(holder, prop, target.type, _DEPTH) == {target.urn} or (
+            target.is_called(value)
+        )
 
     def mentions(self, holder: Resource, prop: str, value: Any, target: Resource) -> bool:  # noqa: ANN401
         """As `refers`, for a `value` somewhere inside the top-level property `prop`."""

@@ -354,3 +354,13 @@ def test_a_topic_that_gets_no_alarms_needs_no_subscriber():
     program = dr()
     program.add("other", k.TOPIC, {"name": "other", "arn": "arn:aws:sns:us-west-2:1:other"})
     assert violated(program) == set()
+
+
+def test_an_id_that_the_engine_keeps_apart_is_known_by_where_it_comes_from():
+    """After an update a group's `id` is no property of it, and who names it names a known text."""
+    program = primary().set("group", "id", DELETE)
+    assert "mwaa-dr-network-self-trust" in violated(program)
+    for rule in ("group-in", "group-out"):
+        program[rule]["links"]["securityGroupId"] = ("group",)
+    program["group-in"]["links"]["referencedSecurityGroupId"] = ("group",)
+    assert "mwaa-dr-network-self-trust" not in violated(program)
