@@ -43,6 +43,6 @@ def test_the_page_has_every_command_of_an_operator() -> None:
     assert {f"mwaa-dr {name}" for name in (*moves, "code restore", "backups list")} <= shown
 
 
-@pytest.mark.parametrize("status", set(IncidentStatus) - {IncidentStatus.SUCCEEDED})
+@pytest.mark.parametrize("status", sorted(set(IncidentStatus) - {IncidentStatus.SUCCEEDED}))
 def test_the_page_says_what_each_bad_end_means(status: IncidentStatus) -> None:
     assert f"| `{status}`" in PAGE
