@@ -1,6 +1,8 @@
 """An installation on moto in this process."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
@@ -8,6 +10,7 @@ from moto import mock_aws
 from handlers.adapters.clients import Clients
 from handlers.runtime import Runtime
 from tests.handlers.installation import CONFIG, REGIONS, Clock, Installation, prepare
+from tests.handlers.stage import Stage, staged
 
 
 def set_fake_credentials(patch: pytest.MonkeyPatch) -> None:
@@ -48,3 +51,16 @@ def installation(made_clients: dict) -> Iterator[Installation]:
         yield made
         for stub in made.stubs.values():
             stub.deactivate()
+
+
+@pytest.fixture
+def stage(
+    installation: Installation,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Stage]:
+    """The machines with their functions; `@pytest.mark.parametrize(..., indirect)` configures."""
+    installation.clock.at = datetime.now(UTC)  # Step Functions has a clock of its own
+    with staged(installation, tmp_path, monkeypatch, **getattr(request, "param", {})) as made:
+        yield made

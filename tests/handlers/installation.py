@@ -117,7 +117,8 @@ class Installation:
                 json.dumps([dataclasses.asdict(entry) for entry in oracle]).encode(),
             ),
         }
-        prefix = keys.backup_prefix(Site.PRIMARY, 1, identifier)
+        site, epoch = changes.get("site", Site.PRIMARY), changes.get("epoch", 1)
+        prefix = keys.backup_prefix(site, epoch, identifier)
         objects = []
         for key, (kind, table, body) in bodies.items():
             sha256 = hashlib.sha256(body).hexdigest()

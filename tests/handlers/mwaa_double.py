@@ -1,12 +1,17 @@
-"""An MWAA without Airflow: a file says what becomes of the environments that it creates."""
+"""An MWAA without Airflow: a file says what becomes of the environments that it creates.
+
+They are CREATING, and later DELETING, for a few seconds, as long as AWS takes half an hour.
+"""
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 CREATED = "created-status"
 """File below the emulator's folder: the status that a created environment ends up with."""
+BUSY_SECONDS = 3
 
 
 class MwaaDouble:
@@ -15,6 +20,7 @@ class MwaaDouble:
     def __init__(self, root: Path, endpoint: str, account: str) -> None:
         del endpoint
         self._root, self._account = root, account
+        self.now: Callable[[], float] = time.time
         self._made: dict[tuple[str, str], dict[str, Any]] = {}
 
     def handle(
@@ -28,9 +34,20 @@ class MwaaDouble:
             return _answer({"RestApiStatusCode": 200, "RestApiResponse": {}})
         if method == "PUT":
             return self._create(key, json.loads(body))
+        self._forget(key)
         if key not in self._made:
             return _error(404, "ResourceNotFoundException", f"{key[1]} not found")
+        if method == "DELETE":
+            if self._shown(*key)["Status"] in ("CREATING", "UPDATING", "DELETING"):
+                return _error(400, "ValidationException", f"{key[1]} is busy")
+            self._made[key]["DeletedAt"] = self.now()
+            return _answer({})
         return _answer({"Environment": self._shown(*key)})
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        deleted_at = self._made.get(key, {}).get("DeletedAt")
+        if deleted_at is not None and self.now() - deleted_at >= BUSY_SECONDS:
+            del self._made[key]
 
     def _create(
         self, key: tuple[str, str], asked: dict[str, Any]
@@ -38,14 +55,16 @@ class MwaaDouble:
         if key in self._made:
             return _error(400, "ValidationException", f"{key[1]} already exists")
         arn = f"arn:aws:airflow:{key[0]}:{self._account}:environment/{key[1]}"
-        self._made[key] = {**asked, "Arn": arn, "CreatedAt": time.time()}
+        self._made[key] = {**asked, "Arn": arn, "CreatedAt": self.now()}
         return _answer({"Arn": arn})
 
     def _shown(self, region: str, name: str) -> dict[str, Any]:
         made = self._made[region, name]
-        young = time.time() - made["CreatedAt"] < 3
-        status = "CREATING" if young else (self._root / f"{CREATED}-{name}").read_text()
-        return {**made, "Name": name, "Status": status}
+        status = (self._root / f"{CREATED}-{name}").read_text()
+        if self.now() - made["CreatedAt"] < BUSY_SECONDS:
+            status = "CREATING"
+        shown = {key: value for key, value in made.items() if key != "DeletedAt"}
+        return {**shown, "Name": name, "Status": "DELETING" if "DeletedAt" in made else status}
 
     def lose_region(self, region: str) -> None:
         del region

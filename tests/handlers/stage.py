@@ -1,0 +1,420 @@
+"""Both machines on moto's real Step Functions in this process, with the real functions.
+
+Time is the test's: a wait moves the clock on, lets the sites' agents act, and takes no time. Each
+state's calls can be made to fail. What ran is taken from the execution histories.
+"""
+
+import importlib
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from moto.awslambda.models import LambdaBackend
+from moto.core.exceptions import JsonRESTError
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_lambda,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
+from moto.stepfunctions.parser.asl.parse import asl_parser
+
+from contract import keys, state
+from contract.functions import FUNCTIONS
+from contract.machines import MACHINES, RECOVERY, render, substitutions
+from contract.orders import Ack, Order, OrderKind, OrderStatus
+from contract.ownership import Ownership
+from contract.sites import Site
+from handlers import runtime as handler_runtime
+from handlers.core.captured import Captured
+from local.gateway.moto_patches import stepfunctions, stepfunctions_errors
+from tests.handlers.installation import CONFIG, REGIONS, Installation
+from tests.handlers.mwaa_double import CREATED, MwaaDouble
+
+FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
+ROLE = f"arn:aws:iam::{CONFIG.account}:role/test"
+STATES_REGION = "us-west-2"
+CAPTURED = {
+    "AirflowVersion": "2.10.3",
+    "DagS3Path": "dags",
+    "EnvironmentClass": "mw1.small",
+    "AirflowConfigurationOptions": {"mwaa_dr.site": "primary"},
+    "Tags": {},
+}
+Answer = tuple[dict[str, Any], str] | None
+"""An agent's result and the name of its error; None: it does not answer."""
+
+
+class InjectedError(Exception):
+    """A failure of a function that no retry mends."""
+
+
+class TransientError(Exception):
+    """Named as the one that the machines try again."""
+
+
+class ServiceError(JsonRESTError):
+    """Lambda itself refuses the call."""
+
+    code = 429
+
+
+@dataclass
+class Agents:
+    """Both sites' agents: they answer each order once, when time passes."""
+
+    stage: "Stage"
+    silent: set[Site] = field(default_factory=set)
+    answers: dict[tuple[Site | None, OrderKind], Callable[[Order], Answer]] = field(
+        default_factory=dict
+    )
+    done: list[Order] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def on(self, kind: OrderKind, answer: Callable[[Order], Answer], site: Site | None = None):
+        self.answers[site, kind] = answer
+
+    def kinds(self, site: Site | None = None) -> list[str]:
+        return [one.kind.value for one in self.done if site in (None, one.site)]
+
+    def act(self) -> None:
+        for site in set(Site) - self.silent:
+            for key in self.stage.keys(keys.orders(site), site):
+                if key not in self.seen:
+                    self._answer(key, Order.from_json(self.stage.text(key, site)))
+
+    def _answer(self, key: str, order: Order) -> None:
+        usual = self.answers.get((None, order.kind), self._usual)
+        found = self.answers.get((order.site, order.kind), usual)(order)
+        if found is None:
+            return
+        self.seen.add(key)
+        result, error = found
+        status = OrderStatus.FAILED if error else OrderStatus.SUCCEEDED
+        fault = {"type": error, "message": "said the agent"} if error else None
+        at = self.stage.runtime.at()
+        ack = Ack(order.order_id, order.site, status, at, result=result, error=fault)
+        self.stage.put(keys.ack(order.site, order.order_id), ack.to_json())
+        self.done.append(order)
+
+    def _usual(self, order: Order) -> Answer:
+        if order.kind is OrderKind.EXPORT:
+            if order.payload.get("purpose"):
+                return {"backup": f"{keys.DIVERGENCE}{order.order_id}"}, ""
+            return {"backup": self.stage.backup(0, site=order.site, epoch=order.epoch)}, ""
+        if order.kind is OrderKind.PAUSE:
+            return {"paused": ["sales", "stock"]}, ""
+        if order.kind is OrderKind.DRAIN:
+            return {"waited_seconds": 12.0, "left": []}, ""
+        return {"rows": 1}, ""
+
+
+@dataclass
+class Stage(Installation):
+    """An installation with its machines, ready to recover.
+
+    Args:
+        faults: by state: what its next calls raise, None where one goes through.
+        before: by state: what the test does right before the next call.
+        instead: by step: what its function answers in place of the real one.
+        executions: all that were started here, by name.
+    """
+
+    folder: Path = field(kw_only=True)
+    agents: Agents = field(init=False)
+    faults: dict[str, list[Exception | None]] = field(default_factory=dict)
+    before: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    instead: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    executions: dict[str, str] = field(default_factory=dict)
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.agents = Agents(self)
+        self.mwaa = MwaaDouble(self.folder, "", CONFIG.account)
+        self.mwaa.now = lambda: self.clock.at.timestamp()
+        self.lock = threading.RLock()
+        self.becomes("AVAILABLE")
+
+    # time
+
+    def pass_time(self, seconds: float) -> None:
+        if self.over:
+            raise SystemExit
+        with self.lock:
+            self.clock.forward(max(seconds, 0.01))
+            self.agents.act()
+
+    # environments
+
+    def becomes(self, status: str, site: Site = Site.DR) -> None:
+        """What a site's environment is once it is created."""
+        (self.folder / f"{CREATED}-{CONFIG.place(site).environment}").write_text(status)
+
+    def environment(self, site: Site) -> None:
+        """Make a site's environment, as a stack would have; it is ready."""
+        self.becomes("AVAILABLE", site)
+        place = CONFIG.place(site)
+        self.runtime.clients.mwaa(place.region).create_environment(
+            Name=place.environment,
+            ExecutionRoleArn=CONFIG.target.execution_role_arn,
+            SourceBucketArn=f"arn:aws:s3:::{place.dag_bucket}",
+            DagS3Path="dags",
+            NetworkConfiguration={"SubnetIds": ["s-1", "s-2"], "SecurityGroupIds": ["sg-1"]},
+        )
+        self.clock.forward(60)
+
+    @property
+    def environments(self) -> list[str]:
+        return [one["name"] for one in self.mwaa.describe()]
+
+    # machines
+
+    def deploy(self) -> None:
+        for machine in MACHINES:
+            text = (FOLDER / f"{machine}.asl.json").read_text()
+            _client("stepfunctions").create_state_machine(
+                name=CONFIG.names.state_machine(machine),
+                definition=json.dumps(render(text, substitutions(self.runtime.config))),
+                roleArn=ROLE,
+            )
+
+    def start(self, machine: str, given: dict[str, Any], name: str = "") -> str:
+        arn = _client("stepfunctions").start_execution(
+            stateMachineArn=CONFIG.names.state_machine_arn(machine, STATES_REGION),
+            input=json.dumps(given),
+            **({"name": name} if name else {}),
+        )["executionArn"]
+        self.executions[arn] = machine
+        return arn
+
+    def end(self, execution: str, seconds: float = 60) -> str:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            status = _client("stepfunctions").describe_execution(executionArn=execution)["status"]
+            if status != "RUNNING":
+                return status
+            time.sleep(0.01)
+        raise AssertionError(f"{execution} did not end: {self.story(execution)[-10:]}")
+
+    def history(self, execution: str) -> list[dict[str, Any]]:
+        pages = _client("stepfunctions").get_paginator("get_execution_history")
+        return [
+            event for page in pages.paginate(executionArn=execution) for event in page["events"]
+        ]
+
+    def story(self, execution: str) -> list[str]:
+        """The states that an execution entered."""
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for event in self.history(execution)
+            if "stateEnteredEventDetails" in event
+        ]
+
+    def open(self, kind: str, **asked: Any) -> dict[str, Any]:
+        """Ask for an incident as a person or the monitor would; the function's answer."""
+        record = self.ownership
+        event = {"kind": kind, "owner": record.owner.value, "epoch": record.epoch, **asked}
+        return self.call("open-incident", {"reasons": ["test"], **event})
+
+    def call(self, step: str, event: dict[str, Any]) -> dict[str, Any]:
+        answer = _client("lambda").invoke(
+            FunctionName=CONFIG.names.function(step), Payload=json.dumps(event)
+        )
+        return json.loads(answer["Payload"].read())
+
+    def recover(self, kind: str = "failover", **asked: Any) -> str:
+        """Open an incident and run its recovery to the end; `execution` tells its story."""
+        found = self.open(kind, **asked)
+        assert found.get("start"), found
+        self.incident_id = found["incident_id"]
+        self.execution = self.start(RECOVERY, found["input"], found["incident_id"])
+        return self.end(self.execution)
+
+    # what is there now
+
+    def own(self, record: Ownership) -> None:
+        """Write the ownership record and its mirrors."""
+        from dataclasses import asdict  # noqa: PLC0415
+
+        stored = self.runtime.state.ownership()[1]
+        self.runtime.state.put(state.OWNERSHIP, asdict(record), expected=stored)
+        for site in Site:
+            self.put(keys.OWNERSHIP, record.to_json(), site)
+
+    @property
+    def ownership(self) -> Ownership:
+        return self.runtime.state.ownership()[0]
+
+    def incident(self, incident_id: str = "") -> dict[str, Any]:
+        found = self.runtime.state.get(state.incident(incident_id or self.incident_id))
+        assert found is not None
+        return found
+
+    def steps(self, incident_id: str = "") -> list[str]:
+        """The timeline's steps, without the orders, in order."""
+        entries = sorted(self.incident(incident_id)["timeline"].values(), key=lambda one: one["at"])
+        return [one["step"] for one in entries if one["step"] != "order-sent"]
+
+    # what the machines call
+
+    def answer(self, name: str, body: str | bytes, headers: dict[str, str]) -> bytes:
+        """One call of a function, as Lambda answers it."""
+        step = name.rsplit(f"{CONFIG.name}-dr-", 1)[1]
+        event = json.loads(body or b"{}")
+        at = getattr(_here, "state", "")
+        do = self.before.pop(at, None)
+        if do is not None:
+            do()
+        fault = self.faults[at].pop(0) if self.faults.get(at) else None
+        if isinstance(fault, ServiceError):
+            raise fault
+        try:
+            if fault is not None:
+                raise fault
+            if step in self.instead:
+                return json.dumps(self.instead[step](event)).encode()
+            return json.dumps(_handler(step)(event, None)).encode()
+        except ServiceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as Lambda does
+            headers["x-amz-function-error"] = "Unhandled"
+            told = {"errorMessage": str(error), "errorType": type(error).__name__}
+            return json.dumps(told).encode()
+
+
+_here = threading.local()
+_current: list[Stage] = []
+
+
+@cache
+def _client(service: str) -> Any:
+    return boto3.client(
+        service, region_name=STATES_REGION, config=Config(retries={"total_max_attempts": 1})
+    )
+
+
+@cache
+def _handler(step: str) -> Callable[[Any, Any], dict[str, Any]]:
+    spec = next(spec for spec in FUNCTIONS if spec.step == step)
+    module, _, name = spec.handler.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+class _Clients:
+    """What moto's Step Functions calls other services with."""
+
+    def get(self, service: str, region: str, **_patience: Any) -> Any:
+        return _made(service, region)
+
+
+@cache
+def _made(service: str, region: str) -> Any:
+    config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+    return boto3.client(service, region_name=region, config=config)
+
+
+class _World:
+    endpoint = "http://localhost:0"
+    clients = _Clients()
+
+
+class _Time:
+    """Stands in for the module `time` where a retrier sleeps."""
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        _current[-1].pass_time(seconds)
+
+
+@cache
+def patch_moto() -> None:
+    """Change moto, once per process; nothing but Step Functions and calls of functions."""
+    stepfunctions.apply(_World())
+    stepfunctions_errors.apply()
+    parse = cache(asl_parser.AmazonStateLanguageParser.parse)
+    asl_parser.AmazonStateLanguageParser.parse = staticmethod(parse)
+    retrier_decl.time = _Time
+    wait_function.WaitFunction._wait_interval = lambda _self, env, wait_seconds: _current[
+        -1
+    ].pass_time(wait_seconds)
+    task = state_task_service_lambda.StateTaskServiceLambda
+    original = task._eval_service_task
+
+    def named(self: Any, env: Any, *rest: Any, **more: Any) -> Any:
+        _here.state = env.states.context_object.context_object_data["State"]["Name"]
+        return original(self, env, *rest, **more)
+
+    def invoke(
+        _self: Any, function_name: str, _qualifier: Any, body: Any, _headers: Any, response: Any
+    ) -> bytes:
+        payload = _current[-1].answer(function_name, body, response)
+        response["Content-Length"] = str(len(payload))
+        return payload
+
+    task._eval_service_task = named
+    LambdaBackend.invoke = invoke
+
+
+@contextmanager
+def staged(
+    made: Installation, folder: Path, patch: pytest.MonkeyPatch, **config: Any
+) -> Iterator[Stage]:
+    """An installation on stage; `config` changes fields of the handlers' configuration."""
+    patch_moto()
+    runtime = replace(made.runtime, config=replace(CONFIG, **config))
+    stage = Stage(runtime, made.clock, folder=folder)
+    _answer_mwaa(stage)
+    _current.append(stage)
+    patch.setattr(handler_runtime, "_runtime", lambda: runtime)
+    stage.deploy()
+    kept = Captured(stage.runtime.at(), CAPTURED)
+    for site in Site:
+        stage.put(keys.captured_environment(site), kept.to_json())
+    try:
+        yield stage
+    finally:
+        stage.over = True
+        _current.remove(stage)
+
+
+def _answer_mwaa(stage: Stage) -> None:
+    """moto has no MWAA: its clients' requests go to the double."""
+
+    def send(request: Any, **_more: Any) -> AWSResponse:
+        address = request.url.split("//", 1)[1]
+        host, _, path = address.partition("/")
+        region = next(one for one in REGIONS.values() if one in host)
+        path, _, query = f"/{path}".partition("?")
+        body = request.body or b""
+        status, headers, answer = stage.mwaa.handle(region, request.method, path, query, body)
+        return AWSResponse(request.url, status, headers, _Raw(answer))
+
+    for region in REGIONS.values():
+        for probe in (True, False):
+            client = stage.runtime.clients.mwaa(region, probe=probe)
+            client.meta.events.register_first("before-send", send, "double")
+
+
+class _Raw:
+    """The stream that botocore reads an answer from."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, **_options: Any) -> Iterator[bytes]:
+        yield self._body
+
+    def read(self, *_size: Any) -> bytes:
+        body, self._body = self._body, b""
+        return body
