@@ -1,7 +1,9 @@
 """The record that says which site may run DAGs, and how a site reads it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from contract.lifecycle import SiteState
 from contract.sites import Site
@@ -36,8 +38,12 @@ class Ownership:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Ownership":
         """Read the mirror. Raises ValueError on anything that is not a whole record."""
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Ownership":
+        """The record from its JSON values. Raises ValueError on anything that is not whole."""
         try:
-            raw = json.loads(text)
             return cls(
                 owner=Site(raw["owner"]),
                 epoch=int(raw["epoch"]),

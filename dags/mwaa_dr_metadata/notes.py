@@ -8,6 +8,8 @@ from mwaa_dr_metadata.session import Session
 
 HOLDS = f"{OWN_PREFIX}holds"
 """Which snapshot a standby holds: `{system_identifier, snapshot, snapshot_at, backup_id}`."""
+OWNERSHIP = f"{OWN_PREFIX}ownership"
+"""The newest ownership record that this site has read: `contract.ownership.Ownership`."""
 PURGED = f"{OWN_PREFIX}purged"
 """What the last purge took: `{after: backup id, rows: {table: rows}}`."""
 

@@ -14,6 +14,7 @@ from mwaa_dr_metadata import control, database, fencing, hold
 from mwaa_dr_metadata.rerun_request import answer
 from mwaa_dr_site import inbox
 from mwaa_dr_site.backups import Backups
+from mwaa_dr_site.knowledge import known
 from mwaa_dr_site.mailbox import AWS_ERRORS, Mailbox, now
 from mwaa_dr_site.silence import lived_until
 
@@ -37,7 +38,7 @@ def beat(config: "AgentConfig", environ: "Mapping[str, str]") -> list[dict[str, 
     """
     mailbox = Mailbox(config)
     engine = database.engine_from_env(environ)
-    ownership = mailbox.ownership()
+    ownership = known(mailbox, engine, remember=True)
     if ownership.owned_by(config.site):
         with database.transaction(engine) as session:
             hold.release(session)

@@ -23,10 +23,13 @@ from mwaa_dr_metadata import (
 )
 from mwaa_dr_site.backups import Backups, airflow_version
 from mwaa_dr_site.code import object_versions
+from mwaa_dr_site.knowledge import known
 from mwaa_dr_site.mailbox import AWS_ERRORS, BOUNDED, Mailbox
 from mwaa_dr_site.progress import Heartbeat
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
     from contract.manifest import Manifest
     from contract.ownership import Ownership
 
@@ -52,8 +55,8 @@ def run(
         NotOwnerError: this site does not own the epoch, or does when it must not.
         MetadataError: the backup could not be taken; no manifest was written.
     """
-    mailbox = Mailbox(config)
-    ownership = mailbox.ownership()
+    mailbox, engine = Mailbox(config), engine_from_env(environ)
+    ownership = known(mailbox, engine)
     divergence = bool(ordered) and ordered["payload"].get("purpose") == DIVERGENCE
     if ownership.owned_by(config.site) == divergence:
         raise NotOwnerError(f"epoch {ownership.epoch} belongs to {ownership.owner}")
@@ -61,6 +64,7 @@ def run(
         result = _export(
             config,
             environ,
+            engine,
             ownership,
             heartbeat.note if heartbeat else None,
             folder=keys.DIVERGENCE if divergence else "",
@@ -82,13 +86,14 @@ def _answering(mailbox: Mailbox, ordered: dict[str, Any] | None) -> Iterator[Hea
 def _export(
     config: AgentConfig,
     environ: Mapping[str, str],
+    engine: "Engine",
     ownership: "Ownership",
     progress: ProgressCallback | None,
     *,
     folder: str,
 ) -> dict[str, Any]:
     started = time.monotonic()
-    backups, engine = Backups(config, environ, folder), engine_from_env(environ)
+    backups = Backups(config, environ, folder)
     parent = backups.parent(ownership.epoch)
     manifest = export_backup(
         engine,

@@ -18,6 +18,7 @@ from mwaa_dr_metadata import (
     import_backup,
 )
 from mwaa_dr_site.backups import Backups, airflow_version
+from mwaa_dr_site.knowledge import known
 from mwaa_dr_site.mailbox import Mailbox
 from mwaa_dr_site.progress import Heartbeat
 from mwaa_dr_site.silence import lived_until
@@ -40,13 +41,13 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
         BackupRefusedError: the backup is bad or does not fit; recovery takes an older one.
         TargetRefusedError: this environment must not be written.
     """
-    mailbox = Mailbox(config)
+    mailbox, engine = Mailbox(config), engine_from_env(environ)
     order = Order.from_json(json.dumps(ordered))
     backups = Backups(config, environ)
     mode = ImportMode(order.payload.get("mode", ImportMode.RESTORE))
     with Heartbeat(mailbox, order) as heartbeat:
         report = import_backup(
-            engine_from_env(environ),
+            engine,
             backups.read,
             backups.sealer,
             backups.fernet,
@@ -61,7 +62,7 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
                 # Going back to an earlier state is the one import that an owner asks for.
                 owner_check=None
                 if mode is ImportMode.REPLACE
-                else lambda: mailbox.ownership().owned_by(config.site),
+                else lambda: known(mailbox, engine).owned_by(config.site),
             ),
             progress=heartbeat.note,
         )

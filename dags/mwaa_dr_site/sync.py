@@ -10,6 +10,7 @@ from contract.lifecycle import SiteState
 from mwaa_dr_metadata import ImportMode, ImportOptions, control, engine_from_env, import_backup
 from mwaa_dr_metadata.backups import Backup, newest
 from mwaa_dr_site.backups import Backups, airflow_version
+from mwaa_dr_site.knowledge import known
 from mwaa_dr_site.mailbox import Mailbox
 
 LOOK_BACK = 5
@@ -34,13 +35,14 @@ def run(config: AgentConfig, environ: Mapping[str, str]) -> dict[str, Any]:
         NothingNewError: there is nothing to do.
         MetadataError: the backup or this database refuses; the database is as it was.
     """
-    ownership = Mailbox(config).ownership()
+    mailbox, engine = Mailbox(config), engine_from_env(environ)
+    ownership = known(mailbox, engine)
     if ownership.owned_by(config.site) or ownership.standby is not SiteState.STANDBY:
         raise NotStandbyError(
             f"epoch {ownership.epoch} belongs to {ownership.owner}, the other site is "
             f"{ownership.standby}"
         )
-    backups, engine = Backups(config, environ), engine_from_env(environ)
+    backups = Backups(config, environ)
     found = _newest(config, backups, ownership.epoch)
     if found is None or found.manifest.snapshot_at == control.held_snapshot_at(engine):
         raise NothingNewError(f"no newer backup of {ownership.owner} in epoch {ownership.epoch}")
@@ -54,7 +56,7 @@ def run(config: AgentConfig, environ: Mapping[str, str]) -> dict[str, Any]:
             mode=ImportMode.FOLLOW,
             expected_installation=config.name,
             airflow_version=airflow_version(environ),
-            owner_check=lambda: Mailbox(config).ownership().owned_by(config.site),
+            owner_check=lambda: known(mailbox, engine).owned_by(config.site),
         ),
     )
     logger.info("took over %s in %s s", found.manifest_key, report.seconds)

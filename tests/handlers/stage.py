@@ -6,13 +6,12 @@ state's calls can be made to fail. What ran is taken from the execution historie
 
 import importlib
 import json
-import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,26 +75,36 @@ class Agents:
 
     stage: "Stage"
     silent: set[Site] = field(default_factory=set)
+    slow: float = 0
+    """Seconds from an order to its answer."""
     answers: dict[tuple[Site | None, OrderKind], Callable[[Order], Answer]] = field(
         default_factory=dict
     )
     done: list[Order] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    exports: list[str] = field(default_factory=list)
 
     def on(self, kind: OrderKind, answer: Callable[[Order], Answer], site: Site | None = None):
         self.answers[site, kind] = answer
+
+    @property
+    def exported(self) -> str:
+        """The newest backup that an agent was ordered to take."""
+        return self.exports[-1] if self.exports else ""
 
     def kinds(self, site: Site | None = None) -> list[str]:
         return [one.kind.value for one in self.done if site in (None, one.site)]
 
     def act(self) -> None:
-        for site in set(Site) - self.silent:
+        for site in sorted(set(Site) - self.silent):
             for key in self.stage.keys(keys.orders(site), site):
                 if key not in self.seen:
                     self._answer(key, Order.from_json(self.stage.text(key, site)))
 
     def _answer(self, key: str, order: Order) -> None:
         usual = self.answers.get((None, order.kind), self._usual)
+        if self.stage.age(order.issued_at) < self.slow:
+            return
         found = self.answers.get((order.site, order.kind), usual)(order)
         if found is None:
             return
@@ -112,7 +121,8 @@ class Agents:
         if order.kind is OrderKind.EXPORT:
             if order.payload.get("purpose"):
                 return {"backup": f"{keys.DIVERGENCE}{order.order_id}"}, ""
-            return {"backup": self.stage.backup(0, site=order.site, epoch=order.epoch)}, ""
+            self.exports.append(self.stage.backup(0, site=order.site, epoch=order.epoch))
+            return {"backup": self.exported}, ""
         if order.kind is OrderKind.PAUSE:
             return {"paused": ["sales", "stock"]}, ""
         if order.kind is OrderKind.DRAIN:
@@ -126,6 +136,7 @@ class Stage(Installation):
 
     Args:
         faults: by state: what its next calls raise, None where one goes through.
+        lost: states whose next call does its work and then fails, so that its answer is lost.
         before: by state: what the test does right before the next call.
         instead: by step: what its function answers in place of the real one.
         executions: all that were started here, by name.
@@ -134,6 +145,7 @@ class Stage(Installation):
     folder: Path = field(kw_only=True)
     agents: Agents = field(init=False)
     faults: dict[str, list[Exception | None]] = field(default_factory=dict)
+    lost: dict[str, Exception] = field(default_factory=dict)
     before: dict[str, Callable[[], Any]] = field(default_factory=dict)
     instead: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     executions: dict[str, str] = field(default_factory=dict)
@@ -154,6 +166,9 @@ class Stage(Installation):
         with self.lock:
             self.clock.forward(max(seconds, 0.01))
             self.agents.act()
+
+    def age(self, at: str) -> float:
+        return (self.clock.at - datetime.fromisoformat(at)).total_seconds()
 
     # environments
 
@@ -188,6 +203,15 @@ class Stage(Installation):
                 definition=json.dumps(render(text, substitutions(self.runtime.config))),
                 roleArn=ROLE,
             )
+
+    @property
+    def machines(self) -> Any:
+        """A client of Step Functions."""
+        return _client("stepfunctions")
+
+    def execution_arn(self, incident_id: str) -> str:
+        machine = CONFIG.names.state_machine_arn(RECOVERY, STATES_REGION)
+        return f"{machine.replace(':stateMachine:', ':execution:')}:{incident_id}"
 
     def start(self, machine: str, given: dict[str, Any], name: str = "") -> str:
         arn = _client("stepfunctions").start_execution(
@@ -245,8 +269,6 @@ class Stage(Installation):
 
     def own(self, record: Ownership) -> None:
         """Write the ownership record and its mirrors."""
-        from dataclasses import asdict  # noqa: PLC0415
-
         stored = self.runtime.state.ownership()[1]
         self.runtime.state.put(state.OWNERSHIP, asdict(record), expected=stored)
         for site in Site:
@@ -284,7 +306,10 @@ class Stage(Installation):
                 raise fault
             if step in self.instead:
                 return json.dumps(self.instead[step](event)).encode()
-            return json.dumps(_handler(step)(event, None)).encode()
+            answer = json.dumps(_handler(step)(event, None)).encode()
+            if at in self.lost:
+                raise self.lost.pop(at)
+            return answer
         except ServiceError:
             raise
         except Exception as error:  # noqa: BLE001 - as Lambda does

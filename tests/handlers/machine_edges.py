@@ -1,0 +1,154 @@
+"""Which Retry, Catch and Choice edges the machines have, and which of them an execution took."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from contract.machines import MACHINES, render, substitutions
+from tests.handlers.installation import CONFIG
+
+FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
+TABLE = Path(__file__).parents[2] / "docs" / "machine-edges.md"
+RECORD = Path(__file__).parents[2] / "build" / "machine-edges.json"
+FAILED = ("taskFailedEventDetails", "taskTimedOutEventDetails", "taskStartFailedEventDetails")
+UNTAKEN: dict[str, str] = {}
+"""Edges that no test can take, each with the reason."""
+HEAD = """\
+# Every edge of the state machines, and the test that took it
+
+<!-- Made by the tests of the machines (`pytest tests/handlers -k machine`). Do not edit. -->
+
+Taken from the histories of executions on real Step Functions (moto's interpreter) with the real
+functions. An edge is a rule of a Choice or its default, a Retry or a Catch; `Next` is no choice.
+"""
+
+
+def definition(machine: str) -> dict[str, Any]:
+    """The expanded definition, as it is deployed."""
+    return render((FOLDER / f"{machine}.asl.json").read_text(), substitutions(CONFIG))
+
+
+def name_of(machine: str, state: str, kind: str, index: int | str, target: str) -> str:
+    return f"{machine}.{state} {kind} {index} -> {target}"
+
+
+def edges(machine: str) -> Iterator[str]:
+    """All edges of a machine."""
+    for state, body in definition(machine)["States"].items():
+        for index, rule in enumerate(body.get("Choices", ())):
+            yield name_of(machine, state, "choice", index, rule["Next"])
+        if "Default" in body:
+            yield name_of(machine, state, "choice", "default", body["Default"])
+        for index, rule in enumerate(body.get("Retry", ())):
+            if rule.get("MaxAttempts") != 0:  # such a rule says that nothing is tried again
+                yield name_of(machine, state, "retry", index, state)
+        for index, rule in enumerate(body.get("Catch", ())):
+            yield name_of(machine, state, "catch", index, rule["Next"])
+
+
+def all_edges() -> list[str]:
+    return [edge for machine in MACHINES for edge in edges(machine)]
+
+
+def taken(machine: str, history: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The edges that an execution took, once per time.
+
+    Raises:
+        AssertionError: it went a way that the definition does not have.
+    """
+    states = definition(machine)["States"]
+    for state, errors, caught, target in _visits(history):
+        body = states[state]
+        if body["Type"] == "Choice":
+            rules = [*((i, rule["Next"]) for i, rule in enumerate(body["Choices"]))]
+            rules.append(("default", body["Default"]))
+            (index,) = (index for index, to in rules if to == target)
+            yield name_of(machine, state, "choice", index, target)
+            continue
+        retried = errors[:-1] if caught else errors
+        for error in retried:
+            index = _match(body["Retry"], error)
+            yield name_of(machine, state, "retry", index, state)
+        if caught and target:
+            index = _match(body["Catch"], errors[-1])
+            assert body["Catch"][index]["Next"] == target
+            yield name_of(machine, state, "catch", index, target)
+
+
+def _visits(
+    history: Iterable[Mapping[str, Any]],
+) -> Iterator[tuple[str, list[str], bool, str]]:
+    """Each state that was entered and left: its errors, whether the last ended it, what came."""
+    state, errors, failed, left = "", [], False, False
+    for event in history:
+        entered = event.get("stateEnteredEventDetails")
+        if entered:
+            if left:
+                yield state, errors, failed, entered["name"]
+            state, errors, failed, left = entered["name"], [], False, False
+        elif any(key in event for key in FAILED):
+            (details,) = (event[key] for key in FAILED if key in event)
+            errors = [*errors, details.get("error", "States.Timeout")]
+            failed = True
+        elif "taskSucceededEventDetails" in event:
+            failed = False
+        elif "stateExitedEventDetails" in event:
+            left = True
+
+
+def _match(rules: list[Any], error: str) -> int:
+    for index, rule in enumerate(rules):
+        if error in rule["ErrorEquals"] or "States.ALL" in rule["ErrorEquals"]:
+            return index
+    raise AssertionError(f"no rule matches {error}: {rules}")
+
+
+def table(found: Mapping[str, str]) -> str:
+    """The page `docs/machine-edges.md`: edge -> test."""
+    lines = [HEAD]
+    for machine in MACHINES:
+        lines += [f"## {machine}\n", "| edge | test |", "|---|---|"]
+        for edge in edges(machine):
+            how = f"`{found[edge]}`" if edge in found else f"none: {UNTAKEN.get(edge, '')}"
+            lines.append(f"| {edge.removeprefix(machine + '.')} | {how} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def read_table() -> dict[str, str]:
+    """Edge -> test, as the page says."""
+    found, machine = {}, ""
+    for line in TABLE.read_text().splitlines():
+        if line.startswith("## "):
+            machine = line.removeprefix("## ")
+        elif line.startswith("| ") and "->" in line:
+            edge, test = (cell.strip() for cell in line.strip("|").split("|"))
+            found[f"{machine}.{edge}"] = test.strip("`")
+    return found
+
+
+class Recorder:
+    """Collects edge -> tests of one test run."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, set[str]] = {}
+        self.ran: set[str] = set()
+
+    def add(self, test: str, machine: str, history: Iterable[Mapping[str, Any]]) -> None:
+        self.ran.add(test)
+        for edge in taken(machine, history):
+            self.tests.setdefault(edge, set()).add(test)
+
+    @property
+    def first(self) -> dict[str, str]:
+        """Edge -> the first of its tests by name, so that the page is the same each time."""
+        return {edge: min(tests) for edge, tests in self.tests.items()}
+
+    def write(self) -> None:
+        RECORD.parent.mkdir(exist_ok=True)
+        text = {edge: sorted(tests) for edge, tests in sorted(self.tests.items())}
+        RECORD.write_text(json.dumps(text, indent=1) + "\n")
+
+
+RECORDER = Recorder()
