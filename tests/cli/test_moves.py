@@ -235,7 +235,10 @@ def test_a_drill_leaves_the_ownership_and_removes_what_it_made(stage: Stage) -> 
 
 
 def test_a_function_that_is_not_there_or_breaks_is_told_apart(stage: Stage) -> None:
-    stage.faults[""] = [ServiceError("ResourceNotFoundException", "no"), InjectedError("broken")]
+    stage.faults[""] = [
+        ServiceError("ResourceNotFoundException", "no", 404),
+        InjectedError("broken"),
+    ]
     assert "`pulumi up -s dr` makes it" in run("failover", "--yes").stderr
     assert "etl-dr-open-incident failed: InjectedError: broken" in run("failover", "--yes").stderr
 

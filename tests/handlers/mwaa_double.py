@@ -32,17 +32,20 @@ class MwaaDouble:
             return _answer({"Environments": [name for at, name in self._made if at == region]})
         if path.startswith("/restapi/"):
             return _answer({"RestApiStatusCode": 200, "RestApiResponse": {}})
+        self._forget(key)
         if method == "PUT":
             return self._create(key, json.loads(body))
-        self._forget(key)
         if key not in self._made:
             return _error(404, "ResourceNotFoundException", f"{key[1]} not found")
         if method == "DELETE":
-            if self._shown(*key)["Status"] in ("CREATING", "UPDATING", "DELETING"):
-                return _error(400, "ValidationException", f"{key[1]} is busy")
-            self._made[key]["DeletedAt"] = self.now()
-            return _answer({})
+            return self._delete(key)
         return _answer({"Environment": self._shown(*key)})
+
+    def _delete(self, key: tuple[str, str]) -> tuple[int, dict[str, str], bytes]:
+        if self._shown(*key)["Status"] in ("CREATING", "UPDATING", "DELETING"):
+            return _error(400, "ValidationException", f"{key[1]} is busy")
+        self._made[key]["DeletedAt"] = self.now()
+        return _answer({})
 
     def _forget(self, key: tuple[str, str]) -> None:
         deleted_at = self._made.get(key, {}).get("DeletedAt")

@@ -248,17 +248,20 @@ def fault(before: World, after: World) -> str:
     running = [place.runs_on for place in after.sites if place.runs_on]
     if len(running) != len(set(running)):
         return "two sites run on one epoch"
-    for site, was, now in zip(BOTH, before.sites, after.sites, strict=True):
-        if now.remembers < was.remembers:
-            return f"{site} forgot epoch {was.remembers}"
-        if not now.runs_on:
-            continue
-        if now.runs_on > len(after.owners) or after.owners[now.runs_on - 1] is not site:
-            return f"{site} runs on an epoch that is not its own"
-        if now.runs_on < now.remembers:
-            return f"{site} runs on an epoch though it read a higher one"
-        if now.runs_on < was.runs_on:
-            return f"{site} goes back to an earlier epoch"
+    each = zip(BOTH, before.sites, after.sites, strict=True)
+    return next((wrong for one in each if (wrong := _fault_at(*one, after.owners))), "")
+
+
+def _fault_at(site: Site, was: Place, now: Place, owners: tuple[Site, ...]) -> str:
+    runs_on = now.runs_on
+    if now.remembers < was.remembers:
+        return f"{site} forgot epoch {was.remembers}"
+    if runs_on and (runs_on > len(owners) or owners[runs_on - 1] is not site):
+        return f"{site} runs on an epoch that is not its own"
+    if runs_on and runs_on < now.remembers:
+        return f"{site} runs on an epoch though it read a higher one"
+    if runs_on and runs_on < was.runs_on:
+        return f"{site} goes back to an earlier epoch"
     return ""
 
 

@@ -38,6 +38,7 @@ from contract.sites import Site
 from handlers import runtime as handler_runtime
 from handlers.core.captured import Captured
 from local.gateway.moto_patches import stepfunctions, stepfunctions_errors
+from mwaa_dr_site import inbox
 from tests.handlers.installation import CONFIG, REGIONS, Installation
 from tests.handlers.mwaa_double import CREATED, MwaaDouble
 
@@ -66,7 +67,9 @@ class TransientError(Exception):
 class ServiceError(JsonRESTError):
     """Lambda itself refuses the call."""
 
-    code = 429
+    def __init__(self, kind: str, message: str, code: int = 429) -> None:
+        self.code = code
+        super().__init__(kind, message)
 
 
 @dataclass
@@ -104,6 +107,10 @@ class Agents:
     def _answer(self, key: str, order: Order) -> None:
         usual = self.answers.get((None, order.kind), self._usual)
         if self.stage.age(order.issued_at) < self.slow:
+            return
+        epoch = self.stage.ownership.epoch
+        if inbox.decide(order, None, epoch, self.stage.clock.at).action is inbox.Action.REFUSE:
+            self.seen.add(key)
             return
         found = self.answers.get((order.site, order.kind), usual)(order)
         if found is None:
@@ -154,7 +161,7 @@ class Stage(Installation):
     def __post_init__(self) -> None:
         self.agents = Agents(self)
         self.mwaa = MwaaDouble(self.folder, "", CONFIG.account)
-        self.mwaa.now = lambda: self.clock.at.timestamp()
+        self.mwaa.now = self.seconds
         self.lock = threading.RLock()
         self.becomes("AVAILABLE")
 
@@ -166,6 +173,9 @@ class Stage(Installation):
         with self.lock:
             self.clock.forward(max(seconds, 0.01))
             self.agents.act()
+
+    def seconds(self) -> float:
+        return self.clock.at.timestamp()
 
     def age(self, at: str) -> float:
         return (self.clock.at - datetime.fromisoformat(at)).total_seconds()
@@ -216,11 +226,37 @@ class Stage(Installation):
     def start(self, machine: str, given: dict[str, Any], name: str = "") -> str:
         arn = _client("stepfunctions").start_execution(
             stateMachineArn=CONFIG.names.state_machine_arn(machine, STATES_REGION),
-            input=json.dumps(given),
+            input=json.dumps(given, sort_keys=True),
             **({"name": name} if name else {}),
         )["executionArn"]
         self.executions[arn] = machine
         return arn
+
+    def recoveries(self) -> dict[str, str]:
+        """Every recovery that was started, by anybody: name -> execution."""
+        machine = CONFIG.names.state_machine_arn(RECOVERY, STATES_REGION)
+        found = self.machines.list_executions(stateMachineArn=machine)["executions"]
+        for one in found:
+            self.executions[one["executionArn"]] = RECOVERY
+        return {one["name"]: one["executionArn"] for one in found}
+
+    @contextmanager
+    def refusing_starts(self, times: int) -> Iterator[None]:
+        """Step Functions refuses the next starts by a machine."""
+        client, left = _made("stepfunctions", STATES_REGION), iter(range(times))
+
+        def refuse(request: Any, **_more: Any) -> AWSResponse | None:
+            called = str(request.headers.get("X-Amz-Target"))
+            if "StartExecution" not in called or next(left, None) is None:
+                return None
+            body = b'{"__type": "ServiceUnavailable", "message": "not now"}'
+            return AWSResponse(request.url, 503, {}, _Raw(body))
+
+        client.meta.events.register_first("before-send", refuse, "refuse")
+        try:
+            yield
+        finally:
+            client.meta.events.unregister("before-send", refuse, "refuse")
 
     def end(self, execution: str, seconds: float = 60) -> str:
         deadline = time.monotonic() + seconds
@@ -293,7 +329,6 @@ class Stage(Installation):
     def answer(self, name: str, body: str | bytes, headers: dict[str, str]) -> bytes:
         """One call of a function, as Lambda answers it."""
         step = name.rsplit(f"{CONFIG.name}-dr-", 1)[1]
-        event = json.loads(body or b"{}")
         at = getattr(_here, "state", "")
         do = self.before.pop(at, None)
         if do is not None:
@@ -301,21 +336,23 @@ class Stage(Installation):
         fault = self.faults[at].pop(0) if self.faults.get(at) else None
         if isinstance(fault, ServiceError):
             raise fault
+        answer, error = None, fault
+        if error is None:
+            answer, error = self._called(step, json.loads(body or b"{}"))
+        error = error or self.lost.pop(at, None)
+        if error is None:
+            return json.dumps(answer).encode()
+        headers["x-amz-function-error"] = "Unhandled"
+        told = {"errorMessage": str(error), "errorType": type(error).__name__}
+        return json.dumps(told).encode()
+
+    def _called(self, step: str, event: dict[str, Any]) -> tuple[Any, Exception | None]:
         try:
-            if fault is not None:
-                raise fault
             if step in self.instead:
-                return json.dumps(self.instead[step](event)).encode()
-            answer = json.dumps(_handler(step)(event, None)).encode()
-            if at in self.lost:
-                raise self.lost.pop(at)
-            return answer
-        except ServiceError:
-            raise
-        except Exception as error:  # noqa: BLE001 - as Lambda does
-            headers["x-amz-function-error"] = "Unhandled"
-            told = {"errorMessage": str(error), "errorType": type(error).__name__}
-            return json.dumps(told).encode()
+                return self.instead[step](event), None
+            return _handler(step)(event, None), None
+        except Exception as error:
+            return None, error
 
 
 _here = threading.local()
@@ -370,11 +407,12 @@ def patch_moto() -> None:
     parse = cache(asl_parser.AmazonStateLanguageParser.parse)
     asl_parser.AmazonStateLanguageParser.parse = staticmethod(parse)
     retrier_decl.time = _Time
-    wait_function.WaitFunction._wait_interval = lambda _self, env, wait_seconds: _current[
-        -1
-    ].pass_time(wait_seconds)
     task = state_task_service_lambda.StateTaskServiceLambda
     original = task._eval_service_task
+
+    def wait(_self: Any, env: Any, wait_seconds: int) -> None:
+        del env
+        _current[-1].pass_time(wait_seconds)
 
     def named(self: Any, env: Any, *rest: Any, **more: Any) -> Any:
         _here.state = env.states.context_object.context_object_data["State"]["Name"]
@@ -387,6 +425,7 @@ def patch_moto() -> None:
         response["Content-Length"] = str(len(payload))
         return payload
 
+    wait_function.WaitFunction._wait_interval = wait
     task._eval_service_task = named
     LambdaBackend.invoke = invoke
 
@@ -414,21 +453,21 @@ def staged(
 
 
 def _answer_mwaa(stage: Stage) -> None:
-    """moto has no MWAA: its clients' requests go to the double."""
-
-    def send(request: Any, **_more: Any) -> AWSResponse:
-        address = request.url.split("//", 1)[1]
-        host, _, path = address.partition("/")
-        region = next(one for one in REGIONS.values() if one in host)
-        path, _, query = f"/{path}".partition("?")
-        body = request.body or b""
-        status, headers, answer = stage.mwaa.handle(region, request.method, path, query, body)
-        return AWSResponse(request.url, status, headers, _Raw(answer))
-
+    """moto has no MWAA: its clients' requests go to the double of whichever stage there is."""
     for region in REGIONS.values():
         for probe in (True, False):
             client = stage.runtime.clients.mwaa(region, probe=probe)
-            client.meta.events.register_first("before-send", send, "double")
+            client.meta.events.register_first("before-send", _to_double, "double")
+
+
+def _to_double(request: Any, **_more: Any) -> AWSResponse:
+    host, _, path = request.url.split("//", 1)[1].partition("/")
+    region = next(one for one in REGIONS.values() if one in host)
+    path, _, query = f"/{path}".partition("?")
+    status, headers, answer = _current[-1].mwaa.handle(
+        region, request.method, path, query, request.body or b""
+    )
+    return AWSResponse(request.url, status, headers, _Raw(answer))
 
 
 class _Raw:

@@ -9,7 +9,7 @@ from contract import keys, state
 from contract.lifecycle import SiteState
 from contract.machines import RECOVERY
 from contract.orders import Order, OrderKind
-from contract.ownership import Ownership
+from contract.ownership import INITIAL, Ownership
 from contract.sites import Site, Strategy
 from tests.handlers.installation import CONFIG
 from tests.handlers.stage import InjectedError, Stage, TransientError
@@ -37,7 +37,7 @@ def imports(stage: Stage) -> list[tuple[Site, str, str, str]]:
     ]
 
 
-def nothing_moved(stage: Stage, before: Ownership = Ownership(Site.PRIMARY, 1, SiteState.ACTIVE)):
+def nothing_moved(stage: Stage, before: Ownership = INITIAL) -> None:
     assert (stage.ownership.owner, stage.ownership.epoch) == (before.owner, before.epoch)
     assert stage.ownership.state is SiteState.ACTIVE
     stored = stage.runtime.state.get(state.OPEN_INCIDENT)
@@ -70,7 +70,7 @@ def test_an_owner_that_still_answers_loses_nothing(stage: Stage) -> None:
     assert stage.agents.kinds() == ["pause", "export", "import", "unpause"]
     (imported,) = imports(stage)
     assert imported[:3] == (Site.DR, "follow", "all")
-    assert keys.backup_id(stage.clock.at)[:8] in imported[3]
+    assert imported[3] == stage.agents.exported
     assert stage.ownership.standby is SiteState.STANDBY
     assert stage.environments == [CONFIG.dr.environment]
 
@@ -347,8 +347,8 @@ def test_a_person_s_word_counts(stage: Stage, approved: bool) -> None:
     stage.agents.silent = {Site.PRIMARY}
     given = stage.open("failover")
     decision = {"approved": approved, "by": "me", "at": stage.runtime.at()}
-    execution = stage.start(RECOVERY, given["input"], given["incident_id"])
     stage.runtime.state.set(state.incident(FAILOVER), {"decision": decision}, expected={})
+    execution = stage.start(RECOVERY, given["input"], given["incident_id"])
     assert stage.end(execution) == ("SUCCEEDED" if approved else "FAILED")
     assert ("approved" if approved else "rejected") in stage.steps(FAILOVER)
     assert stage.ownership.epoch == (2 if approved else 1)

@@ -61,7 +61,8 @@ COURSES = {
     "planned": Course("planned-failover", PASSIVE, (Site.DR,), by="me"),
     "failback": Course("failback", {}, (Site.PRIMARY,), DR_OWNS, by="me"),
     "drill": Course("drill", by="me", moves=False),
-    "undone": Course("planned-failover", PASSIVE, (Site.DR,), by="me", errors=FAILING_DRAIN, moves=False),
+    "undone": Course("planned-failover", PASSIVE, (Site.DR,), by="me", errors=FAILING_DRAIN,
+                     moves=False),
 }  # fmt: skip
 STATES = definition(RECOVERY)["States"]
 TASKS = {name for name, body in STATES.items() if body["Type"] == "Task"}
@@ -184,6 +185,40 @@ def test_a_timeline_that_cannot_be_written_stops_no_course(stage: Stage, course:
     stage.faults = {name: [InjectedError("no timeline")] * 9 for name in RECORDS}
     course.run(stage)
     closes(stage, course)
+
+
+RARE = {"RecordNotFenced", "RecordNoFinalExport", "RecordRefused", "CheckPromoted", "PromoteAgain",
+        "CloseAttention"}  # fmt: skip
+"""Steps that only a recovery enters in which a good deal goes wrong anyway."""
+
+
+@pytest.mark.parametrize("stage", [PASSIVE], indirect=True, ids=["passive"])
+@pytest.mark.parametrize("silent", [False, True], ids=["answers", "silent"])
+@pytest.mark.parametrize("how", ["once", "for-good"])
+def test_steps_that_only_bad_recoveries_enter_may_fail_too(
+    stage: Stage, silent: bool, how: str
+) -> None:
+    stage.environment(Site.DR)
+    older, newest = stage.backup(300), stage.backup(60)
+    stage.agents.silent = {Site.PRIMARY} if silent else set()
+    stage.agents.on(OrderKind.EXPORT, lambda _: ({}, "OperationalError"))
+    stage.agents.on(OrderKind.UNPAUSE, lambda _: ({}, "OperationalError"))
+    stage.agents.on(
+        OrderKind.IMPORT,
+        lambda order: ({}, "BackupRefusedError" if order.payload["backup"] == newest else ""),
+    )
+    stage.lost["Promote"] = InjectedError("its answer was lost")
+    if how == "once":
+        stage.faults = {name: [TransientError("not now")] for name in RARE}
+    else:
+        records = RARE - {"CheckPromoted", "PromoteAgain", "CloseAttention"}
+        stage.faults = {name: [InjectedError("no timeline")] for name in records}
+    assert stage.recover() == "FAILED"
+    begun = [] if silent else ["pause", "export"]
+    assert stage.agents.kinds() == [*begun, "import", "import", *["unpause"] * 3]
+    assert stage.agents.done[-1].payload["backup"] == older
+    assert stage.incident()["status"] == "attention"
+    assert (stage.ownership.owner, stage.ownership.state) == (Site.DR, SiteState.PROMOTING)
 
 
 PLANNED = pytest.mark.parametrize(

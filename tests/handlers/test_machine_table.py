@@ -1,0 +1,54 @@
+"""Every edge of the machines is taken by a test; the page that says which is kept current."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.handlers.machine_edges import RECORDER, TABLE, UNTAKEN, all_edges, read_table, table
+
+HERE = Path(__file__).parent
+
+
+def known() -> set[str]:
+    """Every test of the machines that there is."""
+    return {
+        node.name
+        for file in HERE.glob("test_machine_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+def named() -> set[str]:
+    """Every test that the page names."""
+    return {how for how in read_table().values() if not how.startswith("none")}
+
+
+def test_the_page_lists_exactly_the_edges_there_are() -> None:
+    assert list(read_table()) == all_edges()
+
+
+def test_an_edge_without_a_test_has_a_reason() -> None:
+    without = {edge for edge, how in read_table().items() if how.startswith("none")}
+    assert without == UNTAKEN.keys()
+    assert all(UNTAKEN.values())
+
+
+def test_every_test_of_the_page_exists() -> None:
+    assert {name.partition("[")[0] for name in named()} <= known()
+
+
+@pytest.mark.engine
+def test_every_edge_was_taken_and_the_page_says_by_which_test() -> None:
+    """Needs the other tests of the machines before it, in the same run."""
+    there = {name for name in named() if name.partition("[")[0] in known()}
+    if not there <= RECORDER.ran:
+        pytest.skip("only a run of all tests of the machines can tell")
+    RECORDER.write()
+    missing = set(all_edges()) - RECORDER.tests.keys() - UNTAKEN.keys()
+    assert sorted(missing) == []
+    assert not UNTAKEN.keys() & RECORDER.tests.keys(), "a reason for an edge that is taken"
+    current, was = table(RECORDER.first), TABLE.read_text() if TABLE.exists() else ""
+    TABLE.write_text(current)
+    assert was == current, f"{TABLE.name} was out of date and is written anew: commit it"
