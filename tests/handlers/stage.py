@@ -68,8 +68,8 @@ class ServiceError(JsonRESTError):
     """Lambda itself refuses the call."""
 
     def __init__(self, kind: str, message: str, code: int = 429) -> None:
-        self.code = code
         super().__init__(kind, message)
+        self.code = code
 
 
 @dataclass
