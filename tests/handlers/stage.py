@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -21,6 +22,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from moto.awslambda.models import LambdaBackend
+from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
@@ -405,7 +407,9 @@ def patch_moto() -> None:
     stepfunctions.apply(_World())
     stepfunctions_errors.apply()
     parse = cache(asl_parser.AmazonStateLanguageParser.parse)
-    asl_parser.AmazonStateLanguageParser.parse = staticmethod(parse)
+    # Parsing takes half a second; an execution changes what it was given.
+    fresh = staticmethod(lambda definition: (deepcopy(parse(definition)[0]), None))
+    asl_parser.AmazonStateLanguageParser.parse = fresh
     retrier_decl.time = _Time
     task = state_task_service_lambda.StateTaskServiceLambda
     original = task._eval_service_task
@@ -436,6 +440,8 @@ def staged(
 ) -> Iterator[Stage]:
     """An installation on stage; `config` changes fields of the handlers' configuration."""
     patch_moto()
+    # moto takes its settings back at the end of each mock.
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
     runtime = replace(made.runtime, config=replace(CONFIG, **config))
     stage = Stage(runtime, made.clock, folder=folder)
     _answer_mwaa(stage)
