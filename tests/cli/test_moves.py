@@ -33,7 +33,7 @@ DR_OWNS = Ownership(Site.DR, 2, SiteState.ACTIVE, FIRST, "2026-11-26T09:00:00+00
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.2)
     monkeypatch.setenv("COLUMNS", "200")
 
 
