@@ -17,7 +17,11 @@ from handlers.adapters.answers import outcome_of
 from handlers.adapters.objects import Bucket
 from handlers.core import ownership, protection
 from handlers.core.captured import Captured
-from handlers.core.errors import NoConfigurationError, StateConflictError
+from handlers.core.errors import (
+    NoConfigurationError,
+    OwnershipChangedError,
+    StateConflictError,
+)
 from handlers.core.signals import Answer
 from handlers.runtime import Event, Runtime, entry
 
@@ -28,19 +32,23 @@ def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
     """Once a minute: note that the old owner is fenced, say how protected the owner is, escalate.
 
     Returns:
-        `standby`, what the other site is doing, and `gaps` in the protection.
+        `state` of the owner, `standby`, what the other site is doing, and `gaps` in the protection.
     """
     del event
     record, _ = runtime.state.ownership()
     bucket = runtime.backups()
     pulses = {site: _pulse(bucket, site) for site in Site}
-    other = pulses[record.owner.other]
-    record = _fenced(runtime, record, other)
+    record = _running(runtime, record, pulses[record.owner])
+    record = _fenced(runtime, record, pulses[record.owner.other])
     _tell_of_fences(runtime, bucket, record)
     found = _protection(runtime, bucket, record, pulses)
     _publish(runtime, found)
     _escalate(runtime)
-    return {"standby": record.standby.value, "gaps": list(found.gaps)}
+    return {
+        "state": record.state.value,
+        "standby": record.standby.value,
+        "gaps": list(found.gaps),
+    }
 
 
 handler = entry(oversee)
@@ -53,6 +61,37 @@ def _pulse(bucket: Bucket, site: Site) -> Pulse | None:
     except ValueError as error:
         logger.warning("the pulse of %s is not readable: %s", site, error)
         return None
+
+
+def _running(runtime: Runtime, record: Ownership, owner: Pulse | None) -> Ownership:
+    """Write down that the owner runs its DAGs, where its recovery ended before that.
+
+    A person un-paused them; without this word no incident could ever begin again.
+    """
+    if (
+        record.state is not SiteState.PROMOTING
+        or not protection.is_running(record, owner)
+        or _is_at_work(runtime, record.incident_id)
+    ):
+        return record
+    current, stored = runtime.state.ownership()
+    at, incident_id = runtime.at(), record.incident_id
+    try:
+        moved = ownership.finish(current, site=record.owner, incident_id=incident_id, at=at)
+        runtime.state.put(state.OWNERSHIP, asdict(moved), expected=stored)
+    except (StateConflictError, OwnershipChangedError):
+        return record  # the next minute sees what became of it
+    mirror.write(runtime.backups(), moved)
+    detail = {"noticed_by": "the pulse of the new owner"}
+    timeline.announce(runtime.state, runtime.notices, incident_id, Step.ACTIVE, at, detail=detail)
+    return moved
+
+
+def _is_at_work(runtime: Runtime, incident_id: str) -> bool:
+    found = runtime.state.get(state.incident(incident_id)) or {}
+    return found.get("status") == IncidentStatus.OPEN and runtime.now() < datetime.fromisoformat(
+        found["lease_until"]
+    )
 
 
 def _fenced(runtime: Runtime, record: Ownership, other: Pulse | None) -> Ownership:

@@ -207,7 +207,8 @@ _OBSTACLES = (
     _Obstacle(
         frozenset(IncidentKind),
         lambda record, _: record.state is not SiteState.ACTIVE,
-        "which is {record.state}: its incident {record.incident_id} must end first",
+        "which is {record.state}: its incident {record.incident_id} must end first; if it needs "
+        "attention, un-pause what was active, and the monitor takes note of it",
     ),
     _Obstacle(
         frozenset({IncidentKind.PLANNED_FAILOVER}),

@@ -44,6 +44,11 @@ class Protection:
         return not self.gaps
 
 
+def is_running(record: Ownership, owner: Pulse | None) -> bool:
+    """Whether the owner says, of this very epoch, that DAGs are un-paused."""
+    return owner is not None and owner.epoch == record.epoch and owner.active_dags > 0
+
+
 def is_fenced(record: Ownership, pulse: Pulse | None) -> bool:
     """Whether the site without the epoch has said so itself, with every DAG paused."""
     return (

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from contract.lifecycle import SiteState
 from contract.orders import Order, OrderKind
 from contract.ownership import INITIAL, Ownership
-from contract.sites import Site, Strategy
+from contract.sites import InFlightRule, Site, Strategy
 from contract.state import IncidentKind, incident_id
 from handlers.core import ownership
 from handlers.core.errors import RequestError, StepError
@@ -138,7 +138,7 @@ def _opened(world: World) -> Iterator[tuple[str, World]]:
     for kind in KINDS:
         wanted = "backup" if kind is IncidentKind.RESTORE else ""
         try:
-            way = course(kind, world.record, Strategy.ACTIVE_PASSIVE, wanted)
+            way = course(kind, world.record, Strategy.ACTIVE_PASSIVE, wanted, InFlightRule.FAIL)
         except RequestError:
             continue
         epoch = world.record.epoch

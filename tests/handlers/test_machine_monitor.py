@@ -77,13 +77,14 @@ def test_a_configuration_that_changed_is_captured(stage: Stage) -> None:
 )
 def test_each_step_may_fail_once(lost: Stage, fault: Callable[[], Exception]) -> None:
     lost.instead["capture"] = lambda _event: {}
-    lost.faults = {name: [fault()] for name in ("Assess", "OpenIncident", "Capture")}
+    lost.faults = {name: [fault()] for name in ("Assess", "OpenIncident", "Capture", "Oversee")}
+    lost.instead["oversee"] = lambda _event: {}
     execution = minute(lost, DOWN, STALE, GOOD)
     assert lost.story(execution).count("Assess") == 3
     assert recoveries(lost) == [FIRST]
 
 
-@pytest.mark.parametrize("task", ["Assess", "OpenIncident", "Capture"])
+@pytest.mark.parametrize("task", ["Assess", "OpenIncident", "Capture", "Oversee"])
 def test_a_step_that_fails_for_good_costs_a_reading_and_not_the_minute(
     lost: Stage, task: str
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_step_that_fails_for_good_costs_a_reading_and_not_the_minute(
     execution = minute(lost, DOWN if task == "OpenIncident" else STALE)
     assert lost.story(execution).count("Assess") == 3
     assert recoveries(lost) == []
+    assert task in lost.story(execution)
 
 
 def test_a_failed_attempt_cools_off_before_the_next(stage: Stage) -> None:

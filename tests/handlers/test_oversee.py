@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contract import keys, state
 from contract.lifecycle import SiteState
+from contract.machines import recovery_seconds
 from contract.ownership import Ownership
 from contract.pulse import Pulse
 from contract.sites import Site, Strategy
@@ -74,6 +75,40 @@ def test_an_old_owner_is_fenced_once_it_says_so(installation: Installation) -> N
     mirrored = Ownership.from_json(installation.text(keys.OWNERSHIP))
     assert mirrored.standby is SiteState.FENCED
     assert (mirrored.owner, mirrored.epoch, mirrored.state) == (Site.DR, 2, SiteState.ACTIVE)
+
+
+PROMOTING = dataclasses.replace(DR_OWNS, state=SiteState.PROMOTING)
+
+
+def test_an_owner_that_a_person_un_paused_is_active_once_its_recovery_is_over(
+    installation: Installation,
+) -> None:
+    opened(installation)
+    own(installation, PROMOTING)
+    runs = pulse(Site.DR, epoch=2, active_dags=3)
+    installation.put(keys.pulse(Site.DR), dataclasses.replace(runs, active_dags=0).to_json())
+    close_incident(
+        {"incident_id": PROMOTING.incident_id, "outcome": "attention"}, installation.runtime
+    )
+    assert look(installation)["state"] == "PROMOTING", "nothing is un-paused yet"
+    installation.put(keys.pulse(Site.DR), dataclasses.replace(runs, epoch=1).to_json())
+    assert look(installation)["state"] == "PROMOTING", "that was another epoch"
+    installation.put(keys.pulse(Site.DR), runs.to_json())
+    assert look(installation)["state"] == "ACTIVE"
+    mirrored = Ownership.from_json(installation.text(keys.OWNERSHIP))
+    assert (mirrored.owner, mirrored.epoch, mirrored.state) == (Site.DR, 2, SiteState.ACTIVE)
+    assert incident(installation)["timeline"]["active"]["detail"]["noticed_by"]
+    asked = {"kind": "failover", "owner": "dr", "epoch": 2, "by": "me"}
+    assert open_incident(asked, installation.runtime)["start"]
+
+
+def test_while_a_recovery_is_at_work_it_has_the_word(installation: Installation) -> None:
+    opened(installation)
+    own(installation, PROMOTING)
+    installation.put(keys.pulse(Site.DR), pulse(Site.DR, epoch=2).to_json())
+    assert look(installation)["state"] == "PROMOTING"
+    installation.clock.forward(recovery_seconds(installation.runtime.config) + 1)
+    assert look(installation)["state"] == "ACTIVE", "its lease is over: nobody works on it"
 
 
 def test_what_the_old_owner_had_begun_stands_in_the_incident(installation: Installation) -> None:
