@@ -252,7 +252,7 @@ class Stage(Installation):
             if "StartExecution" not in called or next(left, None) is None:
                 return None
             body = b'{"__type": "ServiceUnavailable", "message": "not now"}'
-            return AWSResponse(request.url, 503, {}, _Raw(body))
+            return AWSResponse(request.url, 503, {"x-amzn-RequestId": "refused"}, _Raw(body))
 
         client.meta.events.register_first("before-send", refuse, "refuse")
         try:
