@@ -75,7 +75,7 @@ def test_a_configuration_that_changed_is_captured(stage: Stage) -> None:
     [lambda: TransientError("not now"), lambda: ServiceError("TooManyRequestsException", "slow")],
     ids=["transient", "throttled"],
 )
-def test_each_step_may_fail_once(lost: Stage, fault: Callable[[], Exception]) -> None:
+def test_each_step_of_a_reading_may_fail_once(lost: Stage, fault: Callable[[], Exception]) -> None:
     lost.instead["capture"] = lambda _event: {}
     lost.faults = {name: [fault()] for name in ("Assess", "OpenIncident", "Capture", "Oversee")}
     lost.instead["oversee"] = lambda _event: {}
