@@ -11,6 +11,8 @@ from tests.handlers.installation import CONFIG
 FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
 TABLE = Path(__file__).parents[2] / "docs" / "machine-edges.md"
 RECORD = Path(__file__).parents[2] / "build" / "machine-edges.json"
+RECORDED = "test_machine_"
+"""Files of tests that count; others that use the machines run in other tiers."""
 FAILED = ("taskFailedEventDetails", "taskTimedOutEventDetails", "taskStartFailedEventDetails")
 _SHARED = "sending an order raises no such error; both calls of an order share its rules"
 UNTAKEN: dict[str, str] = {"recovery.Restore catch 0 -> RecordRefused": _SHARED}

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.handlers.machine_edges import RECORDER, TABLE, UNTAKEN, all_edges, read_table, table
+from tests.handlers.machine_edges import (
+    RECORDED,
+    RECORDER,
+    TABLE,
+    UNTAKEN,
+    all_edges,
+    read_table,
+    table,
+)
 
 HERE = Path(__file__).parent
 
@@ -14,7 +22,7 @@ def known() -> set[str]:
     """Every test of the machines that there is."""
     return {
         node.name
-        for file in HERE.glob("test_machine_*.py")
+        for file in HERE.glob(f"{RECORDED}*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef)
     }
