@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -21,27 +20,20 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from moto.awslambda.models import LambdaBackend
 from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_lambda,
-)
-from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
-from moto.stepfunctions.parser.asl.parse import asl_parser
 
 from contract import keys, state
 from contract.functions import FUNCTIONS
+from contract.lifecycle import SiteState
 from contract.machines import MACHINES, RECOVERY, render, substitutions
-from contract.orders import Ack, Order, OrderKind, OrderStatus
-from contract.ownership import Ownership
-from contract.sites import Site
+from contract.ownership import INITIAL, Ownership
+from contract.sites import Site, Strategy
 from handlers import runtime as handler_runtime
 from handlers.core.captured import Captured
-from local.gateway.moto_patches import stepfunctions, stepfunctions_errors
-from mwaa_dr_site import inbox
+from tests.handlers.agents import Agents
 from tests.handlers.installation import CONFIG, REGIONS, Installation
+from tests.handlers.moto_machines import HOSTS, Raw, made, patch_moto, state_now, to_double
 from tests.handlers.mwaa_double import CREATED, MwaaDouble
 
 FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
@@ -54,8 +46,6 @@ CAPTURED = {
     "AirflowConfigurationOptions": {"mwaa_dr.site": "primary"},
     "Tags": {},
 }
-Answer = tuple[dict[str, Any], str] | None
-"""An agent's result and the name of its error; None: it does not answer."""
 
 
 class InjectedError(Exception):
@@ -72,71 +62,6 @@ class ServiceError(JsonRESTError):
     def __init__(self, kind: str, message: str, code: int = 429) -> None:
         super().__init__(kind, message)
         self.code = code
-
-
-@dataclass
-class Agents:
-    """Both sites' agents: they answer each order once, when time passes."""
-
-    stage: "Stage"
-    silent: set[Site] = field(default_factory=set)
-    slow: float = 0
-    """Seconds from an order to its answer."""
-    answers: dict[tuple[Site | None, OrderKind], Callable[[Order], Answer]] = field(
-        default_factory=dict
-    )
-    done: list[Order] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
-    exports: list[str] = field(default_factory=list)
-
-    def on(self, kind: OrderKind, answer: Callable[[Order], Answer], site: Site | None = None):
-        self.answers[site, kind] = answer
-
-    @property
-    def exported(self) -> str:
-        """The newest backup that an agent was ordered to take."""
-        return self.exports[-1] if self.exports else ""
-
-    def kinds(self, site: Site | None = None) -> list[str]:
-        return [one.kind.value for one in self.done if site in (None, one.site)]
-
-    def act(self) -> None:
-        for site in sorted(set(Site) - self.silent):
-            for key in self.stage.keys(keys.orders(site), site):
-                if key not in self.seen:
-                    self._answer(key, Order.from_json(self.stage.text(key, site)))
-
-    def _answer(self, key: str, order: Order) -> None:
-        usual = self.answers.get((None, order.kind), self._usual)
-        if self.stage.age(order.issued_at) < self.slow:
-            return
-        epoch = self.stage.ownership.epoch
-        if inbox.decide(order, None, epoch, self.stage.clock.at).action is inbox.Action.REFUSE:
-            self.seen.add(key)
-            return
-        found = self.answers.get((order.site, order.kind), usual)(order)
-        if found is None:
-            return
-        self.seen.add(key)
-        result, error = found
-        status = OrderStatus.FAILED if error else OrderStatus.SUCCEEDED
-        fault = {"type": error, "message": "said the agent"} if error else None
-        at = self.stage.runtime.at()
-        ack = Ack(order.order_id, order.site, status, at, result=result, error=fault)
-        self.stage.put(keys.ack(order.site, order.order_id), ack.to_json())
-        self.done.append(order)
-
-    def _usual(self, order: Order) -> Answer:
-        if order.kind is OrderKind.EXPORT:
-            if order.payload.get("purpose"):
-                return {"backup": f"{keys.DIVERGENCE}{order.order_id}"}, ""
-            self.exports.append(self.stage.backup(0, site=order.site, epoch=order.epoch))
-            return {"backup": self.exported}, ""
-        if order.kind is OrderKind.PAUSE:
-            return {"paused": ["sales", "stock"]}, ""
-        if order.kind is OrderKind.DRAIN:
-            return {"waited_seconds": 12.0, "left": []}, ""
-        return {"rows": 1}, ""
 
 
 @dataclass
@@ -245,14 +170,14 @@ class Stage(Installation):
     @contextmanager
     def refusing_starts(self, times: int) -> Iterator[None]:
         """Step Functions refuses the next starts by a machine."""
-        client, left = _made("stepfunctions", STATES_REGION), iter(range(times))
+        client, left = made("stepfunctions", STATES_REGION), iter(range(times))
 
         def refuse(request: Any, **_more: Any) -> AWSResponse | None:
             called = str(request.headers.get("X-Amz-Target"))
             if "StartExecution" not in called or next(left, None) is None:
                 return None
             body = b'{"__type": "ServiceUnavailable", "message": "not now"}'
-            return AWSResponse(request.url, 503, {"x-amzn-RequestId": "refused"}, _Raw(body))
+            return AWSResponse(request.url, 503, {"x-amzn-RequestId": "refused"}, Raw(body))
 
         client.meta.events.register_first("before-send", refuse, "refuse")
         try:
@@ -331,7 +256,7 @@ class Stage(Installation):
     def answer(self, name: str, body: str | bytes, headers: dict[str, str]) -> bytes:
         """One call of a function, as Lambda answers it."""
         step = name.rsplit(f"{CONFIG.name}-dr-", 1)[1]
-        at = getattr(_here, "state", "")
+        at = state_now()
         do = self.before.pop(at, None)
         if do is not None:
             do()
@@ -357,10 +282,6 @@ class Stage(Installation):
             return None, error
 
 
-_here = threading.local()
-_current: list[Stage] = []
-
-
 @cache
 def _client(service: str) -> Any:
     return boto3.client(
@@ -375,77 +296,18 @@ def _handler(step: str) -> Callable[[Any, Any], dict[str, Any]]:
     return getattr(importlib.import_module(module), name)
 
 
-class _Clients:
-    """What moto's Step Functions calls other services with."""
-
-    def get(self, service: str, region: str, **_patience: Any) -> Any:
-        return _made(service, region)
-
-
-@cache
-def _made(service: str, region: str) -> Any:
-    config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-    return boto3.client(service, region_name=region, config=config)
-
-
-class _World:
-    endpoint = "http://localhost:0"
-    clients = _Clients()
-
-
-class _Time:
-    """Stands in for the module `time` where a retrier sleeps."""
-
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        _current[-1].pass_time(seconds)
-
-
-@cache
-def patch_moto() -> None:
-    """Change moto, once per process; nothing but Step Functions and calls of functions."""
-    stepfunctions.apply(_World())
-    stepfunctions_errors.apply()
-    parse = cache(asl_parser.AmazonStateLanguageParser.parse)
-    # Parsing takes half a second; an execution changes what it was given.
-    fresh = staticmethod(lambda definition: (deepcopy(parse(definition)[0]), None))
-    asl_parser.AmazonStateLanguageParser.parse = fresh
-    retrier_decl.time = _Time
-    task = state_task_service_lambda.StateTaskServiceLambda
-    original = task._eval_service_task
-
-    def wait(_self: Any, env: Any, wait_seconds: int) -> None:
-        del env
-        _current[-1].pass_time(wait_seconds)
-
-    def named(self: Any, env: Any, *rest: Any, **more: Any) -> Any:
-        _here.state = env.states.context_object.context_object_data["State"]["Name"]
-        return original(self, env, *rest, **more)
-
-    def invoke(
-        _self: Any, function_name: str, _qualifier: Any, body: Any, _headers: Any, response: Any
-    ) -> bytes:
-        payload = _current[-1].answer(function_name, body, response)
-        response["Content-Length"] = str(len(payload))
-        return payload
-
-    wait_function.WaitFunction._wait_interval = wait
-    task._eval_service_task = named
-    LambdaBackend.invoke = invoke
-
-
 @contextmanager
 def staged(
-    made: Installation, folder: Path, patch: pytest.MonkeyPatch, **config: Any
+    installation: Installation, folder: Path, patch: pytest.MonkeyPatch, **config: Any
 ) -> Iterator[Stage]:
     """An installation on stage; `config` changes fields of the handlers' configuration."""
     patch_moto()
     # moto takes its settings back at the end of each mock.
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    runtime = replace(made.runtime, config=replace(CONFIG, **config))
-    stage = Stage(runtime, made.clock, folder=folder)
+    runtime = replace(installation.runtime, config=replace(CONFIG, **config))
+    stage = Stage(runtime, installation.clock, folder=folder)
     _answer_mwaa(stage)
-    _current.append(stage)
+    HOSTS.append(stage)
     patch.setattr(handler_runtime, "_runtime", lambda: runtime)
     stage.deploy()
     kept = Captured(stage.runtime.at(), CAPTURED)
@@ -455,7 +317,7 @@ def staged(
         yield stage
     finally:
         stage.over = True
-        _current.remove(stage)
+        HOSTS.remove(stage)
 
 
 def _answer_mwaa(stage: Stage) -> None:
@@ -463,28 +325,19 @@ def _answer_mwaa(stage: Stage) -> None:
     for region in REGIONS.values():
         for probe in (True, False):
             client = stage.runtime.clients.mwaa(region, probe=probe)
-            client.meta.events.register_first("before-send", _to_double, "double")
+            client.meta.events.register_first("before-send", to_double, "double")
 
 
-def _to_double(request: Any, **_more: Any) -> AWSResponse:
-    host, _, path = request.url.split("//", 1)[1].partition("/")
-    region = next(one for one in REGIONS.values() if one in host)
-    path, _, query = f"/{path}".partition("?")
-    status, headers, answer = _current[-1].mwaa.handle(
-        region, request.method, path, query, request.body or b""
-    )
-    return AWSResponse(request.url, status, headers, _Raw(answer))
+PASSIVE = pytest.mark.parametrize(
+    "stage", [{"strategy": Strategy.ACTIVE_PASSIVE}], indirect=True, ids=["passive"]
+)
+"""An installation with a passive environment."""
 
 
-class _Raw:
-    """The stream that botocore reads an answer from."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self, **_options: Any) -> Iterator[bytes]:
-        yield self._body
-
-    def read(self, *_size: Any) -> bytes:
-        body, self._body = self._body, b""
-        return body
+def nothing_moved(stage: Stage, before: Ownership = INITIAL) -> None:
+    """The owner is as it was and at work, and another incident may begin."""
+    assert (stage.ownership.owner, stage.ownership.epoch) == (before.owner, before.epoch)
+    assert stage.ownership.state is SiteState.ACTIVE
+    stored = stage.runtime.state.get(state.OPEN_INCIDENT)
+    assert stored is not None
+    assert stored["status"] != "open"
