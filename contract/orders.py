@@ -25,7 +25,8 @@ class OrderKind(StrEnum):
     """payload {seconds: how long to wait for running tasks}; result {waited_seconds,
     left: [{dag_id, run_id, tasks}]: runs with tasks that still run}"""
     UNPAUSE = "unpause"
-    """payload {backup: manifest key, in_flight: rule}, or {dags: [dag ids]} to undo a pause;
+    """payload {backup: manifest key, in_flight: rule, paused: {at, dags} that the old owner's
+    fence paused, {} if it did not answer}, or {dags: [dag ids]} to undo a pause;
     result {unpaused: [dag ids], missing: [dag ids]}"""
     RERUN = "rerun"
     """payload: `contract.reruns.RerunRequest`; result {snapshot_at, report: what was done,

@@ -25,6 +25,8 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
     Args:
         event: `expires_seconds` from now the agent refuses it; `payload` as in `OrderKind`. With
             `undo`, the id of a pause order, an un-pause order is sent for the DAGs that it paused.
+            With `paused_by`, the id of the pause order that the site `paused_at` got, an un-pause
+            order says which DAGs a backup shows as paused only since it fenced that site.
 
     Returns:
         The order's id, site and times, and whether it was sent; not if there is nothing to undo.
@@ -41,6 +43,8 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
         if not paused:
             return {"sent": False, "site": site.value, "order_id": order_id, "issued_at": ""}
         payload["dags"] = paused
+    if event.get("paused_by"):
+        payload["paused"] = _fence_of(runtime, site_in(event, "paused_at"), event["paused_by"])
     kind, incident_id = _kind(event), required(event, "incident_id")
     if kind is OrderKind.IMPORT:
         payload["outage_at"] = _stopped_at(incident)
@@ -111,11 +115,16 @@ def _kind(event: Event) -> OrderKind:
 
 def _paused_by(runtime: Runtime, site: Site, pause_order: str) -> list[str]:
     """The DAGs that a pause order paused; none if the agent never said so."""
+    return _fence_of(runtime, site, pause_order).get("dags", [])
+
+
+def _fence_of(runtime: Runtime, site: Site, pause_order: str) -> dict[str, Any]:
+    """When a pause order was carried out and what it paused; nothing if the agent never said so."""
     found = runtime.backups().read(keys.ack(site, pause_order))
-    if found is None:
-        return []
-    ack = Ack.from_json(found.body)
-    return ack.result.get("paused", []) if ack.status is OrderStatus.SUCCEEDED else []
+    ack = None if found is None else Ack.from_json(found.body)
+    if ack is None or ack.status is not OrderStatus.SUCCEEDED:
+        return {}
+    return {"at": ack.updated_at, "dags": ack.result.get("paused", [])}
 
 
 def _accelerate(runtime: Runtime, site: Site) -> bool:

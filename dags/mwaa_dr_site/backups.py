@@ -2,26 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from contract.agent_config import AgentConfig
-from contract.manifest import DagOracle
 from contract.sites import InFlightRule
 from mwaa_dr_metadata import (
     Backup,
     KmsSealer,
     S3Storage,
     fernet_from_env,
-    load_oracle,
     newest,
     unpark,
 )
+from mwaa_dr_metadata.backups import open_backup
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
     from sqlalchemy.engine import Engine
+
+
+CLOSE = timedelta(seconds=1)
+"""A database's clock and a worker's may differ by so much; asking for a backup takes longer."""
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def airflow_version(environ: Mapping[str, str]) -> str:
@@ -65,8 +72,17 @@ class Backups:
         within = timedelta(seconds=self.config.base_seconds + self.config.export_seconds)
         return newest(self.written, self.sealer, self.config.site, epoch, within)
 
-    def oracle(self, manifest_key: str) -> list[DagOracle]:
-        return load_oracle(self.read, self.sealer, manifest_key)
+    def active(self, payload: Mapping[str, Any]) -> list[str]:
+        """The DAGs that were active in the restored backup, or would be had they not been fenced.
+
+        A final backup is taken after the old owner was fenced: by then all of its DAGs are paused.
+        """
+        key, fence = payload["backup"], payload.get("paused") or {}
+        backup = open_backup(self.read, self.sealer, key)
+        fenced: list[str] = []
+        if fence and _moment(backup.manifest.snapshot_at) >= _moment(fence["at"]) - CLOSE:
+            fenced = fence["dags"]
+        return [*fenced, *(entry.dag_id for entry in backup.oracle() if not entry.is_paused)]
 
     def unpark(self, engine: "Engine", payload: Mapping[str, Any]) -> dict[str, Any]:
         """Give the restored backup's unfinished work back to the scheduler, as the rule says."""

@@ -139,7 +139,7 @@ def _unpause(
         return asdict(control.unpause_dags(engine, order.payload["dags"]))
     backups = Backups(config, environ)
     unparked = backups.unpark(engine, order.payload)
-    report = control.unpause(engine, backups.oracle(order.payload["backup"]))
+    report = control.unpause_dags(engine, backups.active(order.payload))
     return {**asdict(report), "unparked": unparked}
 
 

@@ -13,7 +13,8 @@ from pulumi_policy import policy as sdk
 
 _KEPT = 4096
 """So many resources; a stack has some hundreds."""
-_deserialize = sdk.deserialize_properties
+_sdk: Any = sdk  # it keeps to itself what is replaced here
+_deserialize = _sdk.deserialize_properties
 
 
 class _Kept(dict[str, Any]):
@@ -49,5 +50,5 @@ def _message_to_dict(message: Any) -> Any:  # noqa: ANN401
 
 def read_once() -> None:
     """Make the SDK of this process do so."""
-    sdk.json_format = SimpleNamespace(MessageToDict=_message_to_dict)  # pyright: ignore
-    sdk.deserialize_properties = _deserialize_properties
+    _sdk.json_format = SimpleNamespace(MessageToDict=_message_to_dict)
+    _sdk.deserialize_properties = _deserialize_properties

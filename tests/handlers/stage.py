@@ -179,11 +179,11 @@ class Stage(Installation):
             body = b'{"__type": "ServiceUnavailable", "message": "not now"}'
             return AWSResponse(request.url, 503, {"x-amzn-RequestId": "refused"}, Raw(body))
 
-        client.meta.events.register_first("before-send", refuse, "refuse")
+        client.meta.events.register_first("before-send", refuse)
         try:
             yield
         finally:
-            client.meta.events.unregister("before-send", refuse, "refuse")
+            client.meta.events.unregister("before-send", refuse)
 
     def end(self, execution: str, seconds: float = 60) -> str:
         deadline = time.monotonic() + seconds

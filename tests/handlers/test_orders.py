@@ -157,6 +157,26 @@ def test_a_pause_is_taken_back_for_what_it_paused(installation: Installation, re
     assert len(rest) == 2
 
 
+def test_an_un_pause_order_says_what_the_fence_paused(
+    installation: Installation, rest: list
+) -> None:
+    fence = send_order(PAUSE, installation.runtime)
+    asked = {
+        **{**PAUSE, "kind": "unpause", "site": "dr", "order_id": f"{FIRST}-unpause-1"},
+        **{"paused_at": "primary", "paused_by": PAUSE["order_id"]},
+    }
+    send_order(asked, installation.runtime)
+    first = Order.from_json(installation.text(keys.order(Site.DR, asked["order_id"])))
+    assert first.payload == {"paused": {}}, "the old owner never answered"
+    answer(installation, fence, OrderStatus.SUCCEEDED, result={"paused": ["a", "b"]})
+    again = {**asked, "order_id": f"{FIRST}-unpause-2"}
+    send_order(again, installation.runtime)
+    second = Order.from_json(installation.text(keys.order(Site.DR, again["order_id"])))
+    assert second.payload["paused"]["dags"] == ["a", "b"]
+    assert datetime.fromisoformat(second.payload["paused"]["at"])
+    assert rest
+
+
 def test_an_order_goes_from_no_answer_to_done(installation: Installation, rest: list) -> None:
     sent = send_order(PAUSE, installation.runtime)
     assert not look(installation, sent)["done"]

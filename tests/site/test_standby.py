@@ -13,6 +13,7 @@ from contract.ownership import INITIAL, Ownership
 from contract.pulse import Pulse
 from contract.sites import Site
 from mwaa_dr_site import export, restore, sync
+from mwaa_dr_site.backups import Backups
 from mwaa_dr_site.beat import beat
 from tests.metadata.metadata_world import T0, at
 from tests.site.conftest import SiteWorld
@@ -220,3 +221,28 @@ def test_an_owner_goes_back_to_an_older_backup_in_place(primary: SiteWorld) -> N
     run_agent(primary)
     assert primary.answer(unpause).result["unpaused"] == ["sales"]
     assert runs(primary) == {"done": "success", "live": "queued"}
+
+
+def test_what_the_fence_paused_is_active_again_at_the_new_owner(
+    primary: SiteWorld, dr: SiteWorld
+) -> None:
+    """A final backup is taken when every DAG is paused already."""
+    earlier = back_up(primary)
+    pause = order(OrderKind.PAUSE, Site.PRIMARY)
+    primary.give(pause)
+    run_agent(primary)
+    fence = {"at": primary.answer(pause).updated_at, "dags": primary.answer(pause).result["paused"]}
+    final = back_up(primary)
+    follow(dr)
+    dr.own(INITIAL.promoted(Site.DR, "planned-failover-e0001-01", "t", handed_over=True))
+    unpause = order(OrderKind.UNPAUSE, Site.DR, 2, backup=final, in_flight="keep", paused=fence)
+    dr.give(unpause)
+    run_agent(dr)
+    assert dr.answer(unpause).result["unpaused"] == ["sales"]
+    assert dr.dags() == {"sales": False, "archive": True, AGENT_DAG: False}
+
+    backups = Backups(dr.config, dr.environ)
+    later = datetime.fromisoformat(fence["at"]) + timedelta(seconds=5)
+    before = {"backup": earlier, "paused": {"at": later.isoformat(), "dags": ["archive"]}}
+    assert backups.active(before) == ["sales"], "that backup knows better than a later fence"
+    assert backups.active({"backup": final, "paused": {}}) == []
