@@ -1,6 +1,6 @@
 """Orders to an agent and its answers, against moto; the agent is played by the test."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
