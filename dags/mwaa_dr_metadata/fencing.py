@@ -55,7 +55,8 @@ class FenceReport:
     Args:
         paused: DAGs that were not paused.
         ended: runs that were under way.
-        started: runs that this site began after the epoch had gone, those in `ended` included.
+        started: runs that this site began, or went on with, after the epoch had gone; those in
+            `ended` included.
     """
 
     paused: list[str]
@@ -87,8 +88,7 @@ def fence(engine: Engine, lost_at: str) -> FenceReport:
         if not paused and not any(session.value(f"SELECT EXISTS ({one})") for one in stirring):
             return FenceReport([], [], [])
         ended = _runs(session, UNFINISHED)
-        since = f"r.start_date > {literal(lost_at)}::timestamptz"
-        started = _runs(session, f"{since} AND {BUSINESS}") if lost_at else []
+        started = _runs(session, f"{_worked_since(lost_at)} AND {BUSINESS}") if lost_at else []
         triggers = _end_deadlines(session) if deadlines else []
         _end_runs(session, catalogue, triggers)
         if "callback_request" in catalogue.tables:
@@ -105,6 +105,15 @@ def working_runs(engine: Engine) -> list[dict[str, Any]]:
             "GROUP BY 1, 2 ORDER BY 1, 2"
         )
     return [{"dag_id": dag_id, "run_id": run_id, "tasks": tasks} for dag_id, run_id, tasks in rows]
+
+
+def _worked_since(lost_at: str) -> str:
+    """A run that was there before goes on too, and may be over by the time of the fence."""
+    since = f"start_date > {literal(lost_at)}::timestamptz"
+    return (
+        f"(r.{since} OR (r.dag_id, r.run_id) IN "
+        f"(SELECT t.dag_id, t.run_id FROM task_instance t WHERE t.{since}))"
+    )
 
 
 def _runs(session: Session, condition: str) -> list[EndedRun]:

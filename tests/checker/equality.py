@@ -47,7 +47,20 @@ def check(
             )
             results.append(_compare(table, outcome, there, restored.rows(table), findings))
     _changed_runs_are_there(outcome, findings)
+    if outcome.inputs.planned:
+        _paused_as_before(outcome, restored, findings)
     return results
+
+
+def _paused_as_before(outcome: Outcome, restored: Reader, findings: Findings) -> None:
+    """A fence pauses everything before the final backup; only users' own pauses may be left."""
+    [dags] = [table for table in restored.schema.tables if table.name == "dag"]
+    paused = {row.values["dag_id"]: row.values["is_paused"] for row in restored.rows(dags)}
+    for dag, row in outcome.rows.items():
+        findings.check(
+            "paused-as-before", dag, paused.get(dag) is row["user_paused"],
+            f"is_paused is {paused.get(dag)}",
+        )  # fmt: skip
 
 
 def _compare(
@@ -66,7 +79,8 @@ def _compare(
             wanted[row.key].append(row)
     restored, newest = 0, None
     for key, rows in wanted.items():
-        same = min(sum(_equal(rows[0], row) for row in by_key[key]), len(rows))
+        fenced = outcome.inputs.planned and table.name == "dag"
+        same = min(sum(_equal(rows[0], row, fenced) for row in by_key[key]), len(rows))
         used_up = table.consumed and same < len(rows) and _was_used(outcome, rows[0])
         restored += len(rows) if used_up else same
         findings.check(
@@ -95,8 +109,14 @@ def _must_travel(table: Table, outcome: Outcome, row: Row, here: dict[str, list[
     return row.settled or row.key in here
 
 
-def _equal(mine: Row, other: Row) -> bool:
-    """A task or run that was cut off may have any state in which nothing stirs any more."""
+def _equal(mine: Row, other: Row, fenced: bool) -> bool:
+    """A task or run that was cut off may have any state in which nothing stirs any more.
+
+    Args:
+        fenced: whether the source's pause states are those of a fence.
+    """
+    if fenced:
+        return {**mine.values, "is_paused": None} == {**other.values, "is_paused": None}
     if mine.values.get("state", "") in UNFINISHED:
         return other.values["state"] not in STIRRING
     return mine.values == other.values

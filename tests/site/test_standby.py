@@ -129,15 +129,20 @@ def test_a_failover_onto_what_is_held_already_still_says_what_was_cut_off(
 
 def test_a_returning_owner_stops_what_it_had_begun_and_says_so(primary: SiteWorld) -> None:
     primary.database.run("sales", "stray", 45, state="running", end_date=None)
+    primary.database.run("sales", "over", 5)
+    primary.database.task("sales", "over", "work", start_date=at(45), end_date=at(46))
     primary.own(DR_OWNS)
     run_agent(primary)
-    assert runs(primary) == {"done": "success", "live": "failed", "stray": "failed"}
+    assert runs(primary) == {
+        **{"done": "success", "live": "failed"}, "stray": "failed", "over": "success",
+    }  # fmt: skip
     assert primary.dags() == {"sales": True, "archive": True, AGENT_DAG: False}
     (key,) = primary.listed(keys.fences(Site.PRIMARY, 2))
     report = primary.read_json(key)
     assert report["paused"] == ["sales"]
     assert [run["run_id"] for run in report["ended"]] == ["live", "stray"]
-    assert [run["run_id"] for run in report["started"]] == ["stray"], "begun after the loss"
+    worked = {run["run_id"] for run in report["started"]}
+    assert worked == {"stray", "over"}, "begun, or gone on with, after the loss"
     run_agent(primary)
     assert primary.listed(keys.fences(Site.PRIMARY, 2)) == [key], "nothing more to say"
 
