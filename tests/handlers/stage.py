@@ -39,6 +39,7 @@ from tests.handlers.mwaa_double import CREATED, MwaaDouble
 FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
 ROLE = f"arn:aws:iam::{CONFIG.account}:role/test"
 STATES_REGION = "us-west-2"
+METADATA = {"HTTPStatusCode": 503, "RequestId": "refused"}
 CAPTURED = {
     "AirflowVersion": "2.10.3",
     "DagS3Path": "dags",
@@ -172,18 +173,19 @@ class Stage(Installation):
         """Step Functions refuses the next starts by a machine."""
         client, left = made("stepfunctions", STATES_REGION), iter(range(times))
 
-        def refuse(request: Any, **_more: Any) -> AWSResponse | None:
-            called = str(request.headers.get("X-Amz-Target"))
-            if "StartExecution" not in called or next(left, None) is None:
+        def refuse(model: Any, **_more: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+            # Not `before-send`: there moto would carry the call out all the same.
+            if model.name != "StartExecution" or next(left, None) is None:
                 return None
-            body = b'{"__type": "ServiceUnavailable", "message": "not now"}'
-            return AWSResponse(request.url, 503, {"x-amzn-RequestId": "refused"}, Raw(body))
+            error = {"Code": "ServiceUnavailable", "Message": "not now"}
+            parsed = {"Error": error, "ResponseMetadata": METADATA}
+            return AWSResponse("", 503, {}, Raw(b"")), parsed
 
-        client.meta.events.register_first("before-send", refuse)
+        client.meta.events.register_first("before-call", refuse)
         try:
             yield
         finally:
-            client.meta.events.unregister("before-send", refuse)
+            client.meta.events.unregister("before-call", refuse)
 
     def end(self, execution: str, seconds: float = 60) -> str:
         deadline = time.monotonic() + seconds
