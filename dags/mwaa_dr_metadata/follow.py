@@ -39,6 +39,7 @@ def write(work: Work) -> None:
     if deltas == []:
         # Nothing is new; but whoever promotes it is to know what is unfinished, and that it fits.
         work.resume(follow=True, only=frozenset())
+        work.results.applied.clear()
 
 
 def held_snapshot(work: Work) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """Compares the two databases table by table, row by row."""
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,7 +56,7 @@ def check(
 def _paused_as_before(outcome: Outcome, restored: Reader, findings: Findings) -> None:
     """A fence pauses everything before the final backup; only users' own pauses may be left."""
     [dags] = [table for table in restored.schema.tables if table.name == "dag"]
-    paused = {row.values["dag_id"]: row.values["is_paused"] for row in restored.rows(dags)}
+    paused = {json.loads(row.key)[0]: row.values["is_paused"] for row in restored.rows(dags)}
     for dag, row in outcome.rows.items():
         findings.check(
             "paused-as-before", dag, paused.get(dag) is row["user_paused"],

@@ -1,5 +1,7 @@
 """The checker compares real metadata databases row by row, and notices each spoilt one."""
 
+from dataclasses import replace
+
 import pytest
 from cryptography.fernet import Fernet
 
@@ -147,3 +149,13 @@ def test_a_used_up_event_is_excused_once_its_dag_ran(pair):
     findings, tables = _compare(pair)
     assert findings.objections == []
     assert tables[pair.generation.say("dataset_dag_run_queue")].match
+
+
+def test_after_a_planned_move_a_fence_is_no_difference_but_a_pause_is(pair):
+    """The source shows every DAG as paused; the workload says which of them users paused."""
+    planned = replace(pair, inputs=replace(pair.inputs, planned=True))
+    assert "hits" not in _compare(planned)[0].about("paused-as-before")
+    pair.change("UPDATE dag SET is_paused = TRUE WHERE dag_id = 'hits'")
+    findings, _ = _compare(planned)
+    assert "hits" in findings.about("paused-as-before")
+    assert findings.about("dag-equal") == []
