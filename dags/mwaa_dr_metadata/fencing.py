@@ -13,11 +13,8 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from mwaa_dr_metadata import control
-from mwaa_dr_metadata.catalogue import Catalogue, read_catalogue
 from mwaa_dr_metadata.database import transaction
-from mwaa_dr_metadata.deadlines import has_deadlines
 from mwaa_dr_metadata.inflight import BEGUN, DUE, RUN_FAILED, TASK_FAILED, UNFINISHED_RUNS
-from mwaa_dr_metadata.plan import make_plan
 from mwaa_dr_metadata.selection import not_ours
 from mwaa_dr_metadata.session import Session, listed, literal
 
@@ -81,8 +78,7 @@ def fence(engine: Engine, lost_at: str) -> FenceReport:
     """
     paused = control.sweep(engine)
     with transaction(engine) as session:
-        catalogue = read_catalogue(session)
-        deadlines = has_deadlines(make_plan(catalogue))
+        deadlines = _has(session, "callback", "deadline")
         stirring = [f"SELECT FROM dag_run r WHERE {UNFINISHED}"]
         stirring += [f"SELECT {DEADLINES} WHERE {BUSINESS}"] if deadlines else []
         if not paused and not any(session.value(f"SELECT EXISTS ({one})") for one in stirring):
@@ -90,8 +86,8 @@ def fence(engine: Engine, lost_at: str) -> FenceReport:
         ended = _runs(session, UNFINISHED)
         started = _runs(session, f"{_worked_since(lost_at)} AND {BUSINESS}") if lost_at else []
         triggers = _end_deadlines(session) if deadlines else []
-        _end_runs(session, catalogue, triggers)
-        if "callback_request" in catalogue.tables:
+        _end_runs(session, triggers)
+        if _has(session, "callback_request"):
             session.execute("DELETE FROM callback_request")  # recovery DAGs have no callbacks
     return FenceReport(paused, ended, started)
 
@@ -105,6 +101,14 @@ def working_runs(engine: Engine) -> list[dict[str, Any]]:
             "GROUP BY 1, 2 ORDER BY 1, 2"
         )
     return [{"dag_id": dag_id, "run_id": run_id, "tasks": tasks} for dag_id, run_id, tasks in rows]
+
+
+def _has(session: Session, *tables: str) -> bool:
+    """Whether this Airflow has all of these; cheap, since the agent asks each minute."""
+    return session.value(
+        "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) name",
+        [list(tables)],
+    )
 
 
 def _worked_since(lost_at: str) -> str:
@@ -139,7 +143,7 @@ def _end_deadlines(session: Session) -> list[int]:
     return [row[0] for row in rows if row[0] is not None]
 
 
-def _end_runs(session: Session, catalogue: Catalogue, triggers: list[int]) -> None:
+def _end_runs(session: Session, triggers: list[int]) -> None:
     """Fail what is under way. A worker whose task is failed stops it at its next heartbeat.
 
     Args:
@@ -150,8 +154,7 @@ def _end_runs(session: Session, catalogue: Catalogue, triggers: list[int]) -> No
         f"SELECT t.trigger_id FROM task_instance t, {runs} WHERE {OF_RUN} AND {BEGUN_TASK} "
         "AND t.trigger_id IS NOT NULL"
     )
-    known = catalogue.tables["task_instance"].columns
-    nothing = "".join(f", {name} = NULL" for name in WAITING if name in known)
+    nothing = "".join(f", {name} = NULL" for name in WAITING)
     session.execute(
         f"UPDATE task_instance t SET state = {literal(TASK_FAILED)}, end_date = now(), "
         f"duration = extract(epoch FROM now() - t.start_date){nothing} "
