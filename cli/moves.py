@@ -1,7 +1,6 @@
 """`mwaa-dr failover`, `failback` and `drill`: move the ownership, or rehearse it, and look on."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -25,13 +24,9 @@ def _common(command: Callable[..., T]) -> Callable[..., T]:
         click.option("--json", "json_", is_flag=True, help="Print JSON instead of tables."),
     )
 
-    @wraps(command)
-    def wrapped(*arguments: Any, **named: Any) -> T:  # noqa: ANN401
-        return command(*arguments, **named)
-
     for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+        command = option(command)
+    return command
 
 
 @click.command()
