@@ -37,7 +37,7 @@ def item(place: Place, key: str) -> dict[str, Any] | None:
 def ownership(place: Place) -> Ownership:
     """The record in the DR Region; the first one while there is none."""
     found = item(place, state.OWNERSHIP)
-    return INITIAL if found is None else Ownership.from_json(json.dumps(found))
+    return INITIAL if found is None else Ownership.from_dict(found)
 
 
 def decide(place: Place, incident_id: str, decision: dict[str, Any]) -> bool:

@@ -75,6 +75,11 @@ class Ownership:
             site, self.epoch + 1, SiteState.PROMOTING, incident_id, at, standby, since=at
         )
 
+    @property
+    def rank(self) -> tuple[int, str]:
+        """The record with the highest one counts, whoever read it where."""
+        return self.epoch, self.updated_at
+
     def owned_by(self, site: Site) -> bool:
         return self.owner is site
 

@@ -11,6 +11,7 @@ from contract.sites import Site
 from contract.verdict import METRIC_VALUE, SignalState, Verdict
 from handlers.adapters import mirror
 from handlers.adapters.answers import all_outcomes, outcome_of
+from handlers.adapters.metrics import publish
 from handlers.adapters.probes import Observation, observe
 from handlers.core import pacing, signals, verdict
 from handlers.core.errors import StateConflictError
@@ -131,20 +132,8 @@ def _publish(runtime: Runtime, reading: Reading, decision: Decision, seen: Obser
     if seen.backup.answer is Answer.OK and seen.backup.value is not None:
         age = max(timedelta(0), reading.at - seen.backup.value).total_seconds()
         values[metrics.BACKUP_AGE_SECONDS] = (age, "Seconds")
-    data: list[Any] = [
-        {
-            "MetricName": name,
-            "Dimensions": [{"Name": metrics.INSTALLATION, "Value": runtime.config.name}],
-            "Timestamp": reading.at,
-            "Value": value,
-            "Unit": unit,
-        }
-        for name, (value, unit) in values.items()
-    ]
     client = runtime.clients.cloudwatch(runtime.config.dr.region)
-    published = outcome_of(
-        lambda: client.put_metric_data(Namespace=metrics.NAMESPACE, MetricData=data)
-    )
+    published = outcome_of(lambda: publish(client, runtime.config.name, reading.at, values))
     if published.answer is not Answer.OK:
         # The alarms breach on missing data; the reading itself must not be lost for this.
         logger.error("the metrics were not published: %s", published.error)

@@ -12,7 +12,7 @@ from contract.state import IncidentKind, IncidentStatus, Step
 from handlers.adapters import timeline
 from handlers.core.errors import OwnershipChangedError, RequestError, StateConflictError
 from handlers.core.incidents import OpenIncident, Opening, course, opening
-from handlers.runtime import Event, Runtime, entry, required, site_in
+from handlers.runtime import Event, Runtime, entry, one_of, required, site_in
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
             f"this was about epoch {epoch} of {owner}, but epoch {record.epoch} belongs to "
             f"{record.owner}"
         )
-    kind, by, wanted = _kind(event), event.get("by", ""), event.get("wanted", "")
+    kind = one_of(event, "kind", IncidentKind)
+    by, wanted = event.get("by", ""), event.get("wanted", "")
     config = runtime.config
     way = course(kind, record, config.strategy, wanted, config.recovery.in_flight)
     asked, dry_run = _Asked(kind, owner, epoch, bool(by)), bool(event.get("dry_run"))
@@ -103,15 +104,6 @@ def _answer(found: Opening, given: dict[str, Any]) -> dict[str, Any]:
         "incident_id": found.incident.incident_id if found.incident else "",
         "input": given,
     }
-
-
-def _kind(event: Event) -> IncidentKind:
-    try:
-        return IncidentKind(required(event, "kind"))
-    except ValueError:
-        raise RequestError(
-            f"kind: {event['kind']!r} is not allowed; use one of {', '.join(IncidentKind)}"
-        ) from None
 
 
 def _found(runtime: Runtime, asked: _Asked) -> tuple[Opening, dict[str, Any] | None]:

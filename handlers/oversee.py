@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from contract.sites import Site, Strategy
 from contract.state import IncidentKind, IncidentStatus, Step
 from handlers.adapters import backups, mirror, timeline
 from handlers.adapters.answers import outcome_of
+from handlers.adapters.metrics import publish
 from handlers.adapters.objects import Bucket
 from handlers.core import ownership, protection
 from handlers.core.captured import Captured
@@ -74,11 +74,13 @@ def _running(runtime: Runtime, record: Ownership, owner: Pulse | None) -> Owners
         or _is_at_work(runtime, record.incident_id)
     ):
         return record
-    current, stored = runtime.state.ownership()
     at, incident_id = runtime.at(), record.incident_id
     try:
-        moved = ownership.finish(current, site=record.owner, incident_id=incident_id, at=at)
-        runtime.state.put(state.OWNERSHIP, asdict(moved), expected=stored)
+        moved = runtime.state.change_ownership(
+            lambda current: ownership.finish(
+                current, site=record.owner, incident_id=incident_id, at=at
+            )
+        )
     except (StateConflictError, OwnershipChangedError):
         return record  # the next minute sees what became of it
     mirror.write(runtime.backups(), moved)
@@ -98,10 +100,11 @@ def _fenced(runtime: Runtime, record: Ownership, other: Pulse | None) -> Ownersh
     """Write down that the old owner is fenced, once it says so itself."""
     if record.standby is not SiteState.FENCE_PENDING or not protection.is_fenced(record, other):
         return record
-    current, stored = runtime.state.ownership()
-    moved = ownership.standby_becomes(current, SiteState.FENCED, at=runtime.at())
+    at = runtime.at()
     try:
-        runtime.state.put(state.OWNERSHIP, asdict(moved), expected=stored)
+        moved = runtime.state.change_ownership(
+            lambda current: ownership.standby_becomes(current, SiteState.FENCED, at=at)
+        )
     except StateConflictError:
         return record  # the next minute sees what became of it
     mirror.write(runtime.backups(), moved)
@@ -178,18 +181,9 @@ def _publish(runtime: Runtime, found: protection.Protection) -> None:
         metrics.STANDBY_DRIFT: float(len(found.drift)),
         metrics.DRILL_AGE_DAYS: _drill_age_days(runtime),
     }
-    data: list[Any] = [
-        {
-            "MetricName": name,
-            "Dimensions": [{"Name": metrics.INSTALLATION, "Value": runtime.config.name}],
-            "Timestamp": runtime.now(),
-            "Value": value,
-        }
-        for name, value in values.items()
-        if value is not None
-    ]
     client = runtime.clients.cloudwatch(runtime.config.dr.region)
-    client.put_metric_data(Namespace=metrics.NAMESPACE, MetricData=data)
+    known = {name: (value, "None") for name, value in values.items() if value is not None}
+    publish(client, runtime.config.name, runtime.now(), known)
 
 
 def _drill_age_days(runtime: Runtime) -> float | None:

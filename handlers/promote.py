@@ -1,14 +1,12 @@
 """Moves the ownership record by compare-and-set and mirrors it."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from contract.lifecycle import SiteState
 from contract.ownership import Ownership
 from contract.sites import Site
-from contract.state import OWNERSHIP, IncidentKind, Step, kind_of
+from contract.state import IncidentKind, Step, kind_of
 from handlers.adapters import mirror, timeline
 from handlers.adapters.answers import AWS_ERRORS
 from handlers.core import ownership
@@ -48,11 +46,12 @@ def promote(event: Event, runtime: Runtime) -> dict[str, Any]:
     at = runtime.at()
     if action in STANDBY_MOVES:
         new = STANDBY_MOVES[action]
-        record = _move(runtime, lambda current: ownership.standby_becomes(current, new, at=at))
+        record = runtime.state.change_ownership(
+            lambda current: ownership.standby_becomes(current, new, at=at)
+        )
     elif action == "begin":
         epoch, handed_over = int(required(event, "epoch")), _handed_over(event)
-        record = _move(
-            runtime,
+        record = runtime.state.change_ownership(
             lambda current: ownership.begin(
                 current,
                 site=target,
@@ -64,8 +63,7 @@ def promote(event: Event, runtime: Runtime) -> dict[str, Any]:
         )
         timeline.add(runtime.state, incident_id, Step.PROMOTING, at, detail={"epoch": record.epoch})
     else:
-        record = _move(
-            runtime,
+        record = runtime.state.change_ownership(
             lambda current: ownership.finish(current, site=target, incident_id=incident_id, at=at),
         )
         timeline.add(runtime.state, incident_id, Step.UNPAUSED, event.get("unpaused_at") or at)
@@ -84,22 +82,6 @@ def _handed_over(event: Event) -> bool:
             f"{backup} was restored, but the owner's final backup is {final or 'missing'}"
         )
     return bool(final) and backup == final
-
-
-def _move(runtime: Runtime, change: Callable[[Ownership], Ownership]) -> Ownership:
-    """Replace the record by what `change` makes of it, whoever else writes at the same time."""
-    for _ in range(5):
-        current, stored = runtime.state.ownership()
-        moved = change(current)
-        if stored is not None and moved == current:
-            return current
-        try:
-            runtime.state.put(OWNERSHIP, asdict(moved), expected=stored)
-        except StateConflictError:
-            continue
-        logger.info("epoch %s belongs to %s, %s", moved.epoch, moved.owner, moved.state)
-        return moved
-    raise StateConflictError("the ownership record kept changing")
 
 
 def _mirror(runtime: Runtime, record: Ownership) -> None:

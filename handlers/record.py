@@ -4,8 +4,7 @@ from typing import Any
 
 from contract.state import Step
 from handlers.adapters import timeline
-from handlers.core.errors import RequestError
-from handlers.runtime import Event, Runtime, entry, required
+from handlers.runtime import Event, Runtime, entry, one_of, required
 
 
 def record(event: Event, runtime: Runtime) -> dict[str, Any]:
@@ -14,12 +13,7 @@ def record(event: Event, runtime: Runtime) -> dict[str, Any]:
     Raises:
         RequestError: the step is not one of `contract.state.Step`.
     """
-    try:
-        step = Step(required(event, "step"))
-    except ValueError:
-        raise RequestError(
-            f"step: {event['step']!r} is not allowed; use one of {', '.join(Step)}"
-        ) from None
+    step = one_of(event, "step", Step)
     new = timeline.announce(
         runtime.state,
         runtime.notices,

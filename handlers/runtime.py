@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from contract.handler_config import HandlerConfig
 from contract.sites import Site
@@ -20,6 +21,7 @@ from handlers.core.errors import RequestError
 logger = logging.getLogger("handlers")
 
 Event = Mapping[str, Any]
+Word = TypeVar("Word", bound=StrEnum)
 
 
 def _utc_now() -> datetime:
@@ -108,19 +110,24 @@ def required(event: Event, key: str) -> Any:  # noqa: ANN401
     return event[key]
 
 
-def site_in(event: Event, key: str) -> Site:
-    """A site that the state machine must give.
+def one_of(event: Event, key: str, words: type[Word]) -> Word:
+    """A word of a fixed vocabulary that the event must give.
 
     Raises:
-        RequestError: it is missing or not a site.
+        RequestError: it is missing or not one of them.
     """
     value = required(event, key)
     try:
-        return Site(value)
+        return words(value)
     except ValueError:
         raise RequestError(
-            f"{key}: {value!r} is not allowed; use one of {', '.join(Site)}"
+            f"{key}: {value!r} is not allowed; use one of {', '.join(words)}"
         ) from None
+
+
+def site_in(event: Event, key: str) -> Site:
+    """A site that the event must give. Raises RequestError if it is missing or not a site."""
+    return one_of(event, key, Site)
 
 
 def _set_up_logging() -> None:

@@ -11,8 +11,8 @@ from contract.sites import Site
 from contract.state import IncidentStatus, Step
 from handlers.adapters import timeline
 from handlers.adapters.answers import AWS_ERRORS
-from handlers.core.errors import IncidentOverError, RequestError
-from handlers.runtime import Event, Runtime, entry, required, site_in
+from handlers.core.errors import IncidentOverError
+from handlers.runtime import Event, Runtime, entry, one_of, required, site_in
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
         payload["dags"] = paused
     if event.get("paused_by"):
         payload["paused"] = _fence_of(runtime, site_in(event, "paused_at"), event["paused_by"])
-    kind, incident_id = _kind(event), required(event, "incident_id")
+    kind, incident_id = one_of(event, "kind", OrderKind), required(event, "incident_id")
     if kind is OrderKind.IMPORT:
         payload["outage_at"] = _stopped_at(incident)
     order = Order(
@@ -102,15 +102,6 @@ def _open(runtime: Runtime, incident_id: str) -> dict[str, Any]:
     if found is not None and found["status"] != IncidentStatus.OPEN:
         raise IncidentOverError(f"incident {incident_id} is {found['status']}: {found['reason']}")
     return found or {}
-
-
-def _kind(event: Event) -> OrderKind:
-    try:
-        return OrderKind(required(event, "kind"))
-    except ValueError:
-        raise RequestError(
-            f"kind: {event['kind']!r} is not allowed; use one of {', '.join(OrderKind)}"
-        ) from None
 
 
 def _paused_by(runtime: Runtime, site: Site, pause_order: str) -> list[str]:

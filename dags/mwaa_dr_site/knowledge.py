@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def newest(*records: Ownership) -> Ownership:
     """The record that counts among those that a site has read, now or ever."""
-    return max(records, key=lambda record: (record.epoch, record.updated_at))
+    return max(records, key=lambda record: record.rank)
 
 
 def known(mailbox: "Mailbox", engine: "Engine", *, remember: bool = False) -> Ownership:

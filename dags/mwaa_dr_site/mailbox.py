@@ -71,7 +71,7 @@ class Mailbox:
                 found.append(Ownership.from_json(text))
             except ValueError:
                 logger.exception("the ownership mirror in %s cannot be read; carrying on", bucket)
-        return max(found, key=lambda record: (record.epoch, record.updated_at))
+        return max(found, key=lambda record: record.rank)
 
     def orders(self) -> list[Order]:
         """Every order that lies in this site's own bucket; a spoilt one is reported and left."""

@@ -1,22 +1,25 @@
 """The state table: one item per key, every change by compare-and-set."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from contract import state
-from contract.lifecycle import SiteState
 from contract.ownership import INITIAL, Ownership
-from contract.sites import Site
 from handlers.adapters.answers import code_of
 from handlers.core.errors import StateConflictError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""Whoever loses a race reads the record again; nobody loses so often in a row."""
 _to_dynamo = TypeSerializer().serialize
 _from_dynamo = TypeDeserializer().deserialize
 
@@ -128,16 +131,26 @@ class StateTable:
         item = self.get(state.OWNERSHIP)
         if item is None:
             return INITIAL, None
-        record = Ownership(
-            owner=Site(item["owner"]),
-            epoch=int(item["epoch"]),
-            state=SiteState(item["state"]),
-            incident_id=item["incident_id"],
-            updated_at=item["updated_at"],
-            standby=SiteState(item.get("standby", SiteState.STANDBY)),
-            since=item.get("since", ""),
-        )
-        return record, item
+        return Ownership.from_dict(item), item
+
+    def change_ownership(self, change: Callable[[Ownership], Ownership]) -> Ownership:
+        """Replace the record by what `change` makes of it, whoever else writes at the same time.
+
+        Raises:
+            StateConflictError: it kept changing.
+        """
+        for _ in range(ATTEMPTS):
+            current, stored = self.ownership()
+            moved = change(current)
+            if stored is not None and moved == current:
+                return current
+            try:
+                self.put(state.OWNERSHIP, asdict(moved), expected=stored)
+            except StateConflictError:
+                continue
+            logger.info("epoch %s belongs to %s, %s", moved.epoch, moved.owner, moved.state)
+            return moved
+        raise StateConflictError("the ownership record kept changing")
 
     def _conditionally(self, pk: str, call: Any, **arguments: Any) -> Any:  # noqa: ANN401
         try:

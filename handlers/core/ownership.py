@@ -77,4 +77,4 @@ def is_promoted_by(current: Ownership, site: Site, incident_id: str) -> bool:
 
 def is_newer(record: Ownership, mirror: Ownership) -> bool:
     """Whether `record` may replace `mirror`: a mirror never goes back."""
-    return (record.epoch, record.updated_at) > (mirror.epoch, mirror.updated_at)
+    return record.rank > mirror.rank

@@ -89,8 +89,7 @@ def assess(
     if record.standby is not SiteState.STANDBY:
         gaps.append(f"{record.owner.other} is {record.standby} and follows nobody")
     age = _age(pulse.holds, now) if pulse is not None else None
-    silent = (_age(pulse.at, now) if pulse is not None else None) or 0
-    if pulse is None or silent > pulse_seconds:
+    if pulse is None or (_age(pulse.at, now) or 0) > pulse_seconds:
         gaps.append(f"the agent of {record.owner.other} is silent")
     elif age is None:
         gaps.append(f"{record.owner.other} holds no backup yet")
