@@ -55,12 +55,14 @@ def run(
         NotOwnerError: this site does not own the epoch, or does when it must not.
         MetadataError: the backup could not be taken; no manifest was written.
     """
-    mailbox, engine = Mailbox(config), engine_from_env(environ)
-    ownership = known(mailbox, engine)
-    divergence = bool(ordered) and ordered["payload"].get("purpose") == DIVERGENCE
-    if ownership.owned_by(config.site) == divergence:
-        raise NotOwnerError(f"epoch {ownership.epoch} belongs to {ownership.owner}")
+    mailbox = Mailbox(config)
+    # Whatever goes wrong, a database that is kept from tasks too, is the answer to the order.
     with _answering(mailbox, ordered) as heartbeat:
+        engine = engine_from_env(environ)
+        ownership = known(mailbox, engine)
+        divergence = bool(ordered) and ordered["payload"].get("purpose") == DIVERGENCE
+        if ownership.owned_by(config.site) == divergence:
+            raise NotOwnerError(f"epoch {ownership.epoch} belongs to {ownership.owner}")
         result = _export(
             config,
             environ,

@@ -41,11 +41,11 @@ def run(config: AgentConfig, environ: Mapping[str, str], ordered: dict[str, Any]
         BackupRefusedError: the backup is bad or does not fit; recovery takes an older one.
         TargetRefusedError: this environment must not be written.
     """
-    mailbox, engine = Mailbox(config), engine_from_env(environ)
+    mailbox = Mailbox(config)
     order = Order.from_json(json.dumps(ordered))
-    backups = Backups(config, environ)
-    mode = ImportMode(order.payload.get("mode", ImportMode.RESTORE))
     with Heartbeat(mailbox, order) as heartbeat:
+        engine, backups = engine_from_env(environ), Backups(config, environ)
+        mode = ImportMode(order.payload.get("mode", ImportMode.RESTORE))
         report = import_backup(
             engine,
             backups.read,

@@ -1,6 +1,6 @@
 """The agent, the export and the import against real databases: what recovery relies on."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from contract.ownership import INITIAL, Ownership
 from contract.pulse import Pulse
 from contract.reruns import RerunRequest, RunName
 from contract.sites import Site
-from mwaa_dr_metadata import BackupRefusedError, TargetRefusedError
+from mwaa_dr_metadata import BackupRefusedError, DatabaseSettingsError, TargetRefusedError
 from mwaa_dr_site import export, restore
 from mwaa_dr_site.beat import beat
 from tests.site.conftest import SiteWorld
@@ -109,6 +109,22 @@ def test_an_ordered_export_is_answered_with_its_backup(primary: SiteWorld) -> No
     answer = primary.answer(given)
     assert answer.status is OrderStatus.SUCCEEDED
     assert primary.read(answer.result["backup"])
+
+
+@pytest.mark.parametrize(
+    ("work", "kind"), [(export.run, OrderKind.EXPORT), (restore.run, OrderKind.IMPORT)]
+)
+def test_where_the_database_is_kept_from_tasks_the_order_is_answered_with_the_reason(
+    dr: SiteWorld, work: Any, kind: OrderKind
+) -> None:
+    given = order(kind, backup="backups/x/manifest.json", phase="resume")
+    environ = {name: text for name, text in dr.environ.items() if "DATABASE" not in name}
+    with pytest.raises(DatabaseSettingsError):
+        work(dr.config, environ, asdict(given))
+    answer = dr.answer(given)
+    assert answer.status is OrderStatus.FAILED
+    assert answer.error is not None
+    assert answer.error["type"] == "DatabaseSettingsError"
 
 
 def test_a_failover_ends_with_exactly_the_active_dags_running(
