@@ -70,7 +70,7 @@ def scheduler(
     env = environment(server, database, home) | dict(extra or {})
     ((since,),) = server.rows(database, "SELECT now()")
     with (home / "scheduler.log").open("wb") as log:
-        command = [python.parent / "airflow", "scheduler", "--skip-serve-logs"]
+        command = [python, "-m", "airflow", "scheduler", "--skip-serve-logs"]
         held = leash.start(command, env=env, cwd=home, output=log)
         try:
             wait_until(
@@ -138,7 +138,7 @@ def in_task(
     }
     with scheduler(server, database, home, python, extra):
         subprocess.run(
-            [python.parent / "airflow", "dags", "trigger", RESTORE_DAG],
+            [python, "-m", "airflow", "dags", "trigger", RESTORE_DAG],
             env=environment(server, database, home) | extra,
             cwd=home,
             check=True,
