@@ -19,7 +19,7 @@ SNAPSHOT = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 SMALL_TABLE = 1000
 """Tables with fewer rows are not listed."""
-_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def written(page: str, results: Mapping[str, Any]) -> str:
@@ -29,7 +29,7 @@ def written(page: str, results: Mapping[str, Any]) -> str:
         KeyError: the page asks for a part that is not known.
     """
     return _PART.sub(
-        lambda found: found[1] + _PARTS[found[2]](results) + found[3],
+        lambda found: f"{found[1]}{_PARTS[found[2]](results)}\n{found[3]}",
         page,
     )
 

@@ -13,6 +13,13 @@ def test_the_page_shows_the_kept_results():
     assert report.written(PAGE, RESULTS) == PAGE, "run `python -m bench.report`"
 
 
+def test_a_part_that_is_still_empty_is_filled():
+    empty = "<!-- generated: figures -->\n<!-- end -->\n"
+    filled = report.written(empty, RESULTS)
+    assert "| `export_speedup_vs_mwaa_dr` |" in filled
+    assert report.written(filled, RESULTS) == filled
+
+
 def test_kept_figures_follow_from_the_kept_measurements():
     facts, missing = RESULTS["metadata_facts"], RESULTS["metadata_missing"]
     again = json.loads(json.dumps(bars.as_results(RESULTS["metadata_raw"], missing, facts)))

@@ -103,6 +103,11 @@ def _fenced_itself(outcome: Outcome, findings: Findings) -> None:
             "stray-run-listed", entry.run, entry.run in back.listed,
             f"wrote {entry.event} at {entry.at}, before it was fenced, and no report lists it",
         )  # fmt: skip
+    for run in outcome.made_astray:
+        findings.check(
+            "stray-run-listed", run, run in back.listed,
+            "was made before the site was fenced, and no report lists it",
+        )  # fmt: skip
     silent = outcome.ledger.of(outcome.inputs.restored.environment)
     for entry in silent:
         findings.check(

@@ -90,6 +90,24 @@ class Outcome:
         return [e for e in entries if back.returned_at <= e.at <= back.fenced_at + DYING]
 
     @cached_property
+    def made_astray(self) -> set[str]:
+        """Runs that a site made between its return and its fence and that the owner never made.
+
+        They need not have started: without catch-up the owner skipped their intervals, so nobody
+        was owed them.
+        """
+        back = self.inputs.back
+        if back is None:
+            return set()
+        return {
+            run.run
+            for run in self.restored.values()
+            if run.dag_id in self.rows
+            and run.run not in self.source
+            and back.returned_at <= run.created_at <= back.fenced_at + DYING
+        }
+
+    @cached_property
     def completed(self) -> set[str]:
         return self.ledger.complete({dag: row["business"] for dag, row in self.rows.items()})
 
@@ -138,7 +156,8 @@ class Outcome:
     def excused(self) -> set[str]:
         """Runs that may be missing or done twice: those the loss itself leaves in doubt."""
         own = set() if self.inputs.planned else self.at_risk | self.in_flight
-        return own | self.inputs.excused | {entry.run for entry in self.stray}
+        astray = self.made_astray | {entry.run for entry in self.stray}
+        return own | self.inputs.excused | astray
 
     @cached_property
     def expected(self) -> set[str]:

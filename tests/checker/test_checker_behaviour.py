@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.checker.inputs import Return
 from tests.checker.story import NEW, OLD, OUTAGE, PROMOTED, Story, at, perfect
 
 
@@ -205,6 +206,31 @@ def _ran_in_the_wrong_region(story: Story) -> Story:
 )
 def test_objects_by_name(change, check):
     assert check in change(perfect()).objections().names()
+
+
+def _made_astray(*, listed: bool) -> Story:
+    """The site that work went back to had made a run on its own, which nobody ever started."""
+    story = perfect()
+    run = replace(
+        story.new_run("hits"), run_id="scheduled__astray", interval_start=at(1), state="failed",
+        interval_end=at(OUTAGE - 60), queued_at=at(OUTAGE - 50),
+    )  # fmt: skip
+    back = Return(
+        lost_at=at(300), returned_at=at(OUTAGE - 60), heartbeat_at=at(OUTAGE - 55),
+        fenced_at=at(OUTAGE - 40), listed=frozenset({run.run} if listed else ()),
+        allowed_seconds=90,
+    )  # fmt: skip
+    inputs = replace(story.inputs, back=back)
+    return replace(story, inputs=inputs, restored=[*story.restored, run])
+
+
+def test_a_run_that_a_returned_site_made_alone_is_owed_to_nobody_but_listed():
+    named = "hits/scheduled__astray"
+    listed = _made_astray(listed=True).objections()
+    assert listed.about("no-run-lost") == listed.about("stray-run-listed") == []
+    assert _made_astray(listed=False).objections().about("stray-run-listed") == [named]
+    owed = replace(_made_astray(listed=True), inputs=perfect().inputs)
+    assert named in owed.objections().about("no-run-lost")
 
 
 def test_names_the_run_that_was_lost():

@@ -1,0 +1,116 @@
+"""Every configuration in examples/ goes up with the real engine, converges and goes again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from engine_cloud import Cloud, cloud_in
+
+from contract.metrics import TAG_INSTALLATION
+from local.paths import ROOT
+from local.pulumi.environment import STACKS
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/Pulumi.dr.yaml"))
+BY_DEFAULT = {"bring-your-own-everything"}
+"""The others run with the matrix: each takes a minute and more."""
+
+
+def _parameter(example: Path) -> Any:
+    marks = () if example.name in BY_DEFAULT else pytest.mark.matrix
+    return pytest.param(example, id=example.name, marks=marks)
+
+
+class Installation:
+    """An example, deployed in a cloud of its own."""
+
+    def __init__(self, cloud: Cloud, example: Path) -> None:
+        self.cloud = cloud
+        self.config = yaml.safe_load((example / "Pulumi.dr.yaml").read_text())["config"]
+        going = {"backup.allowDeletion": True}
+        self.files = {
+            stack: cloud.stack_file(example / f"Pulumi.{stack}.yaml", going) for stack in STACKS
+        }
+
+    @property
+    def regions(self) -> list[str]:
+        return sorted({self.config["mwaa-dr:primaryRegion"], self.config["mwaa-dr:drRegion"]})
+
+    def must(self, command: str, stack: str, *arguments: str) -> str:
+        which = ("-s", stack, "--config-file", self.files[stack])
+        return self.cloud.must(command, *which, *arguments)
+
+    def up(self, stack: str, *arguments: str) -> str:
+        return self.must("up", stack, "--yes", "--skip-preview", *arguments)
+
+    def left(self) -> list[str]:
+        """What carries the installation's tag."""
+        name = self.config["mwaa-dr:name"]
+        found = []
+        for region in self.regions:
+            pages = self.cloud.client("resourcegroupstaggingapi", region).get_paginator(
+                "get_resources"
+            )
+            mine = [{"Key": TAG_INSTALLATION, "Values": [name]}]
+            for page in pages.paginate(TagFilters=mine):
+                found += [one["ResourceARN"] for one in page["ResourceTagMappingList"]]
+        return sorted(arn for arn in found if not self._key_that_waits_for_its_end(arn))
+
+    def _key_that_waits_for_its_end(self, arn: str) -> bool:
+        """KMS keeps a deleted key for a week at least."""
+        if ":kms:" not in arn:
+            return False
+        key = self.cloud.client("kms", arn.split(":")[3]).describe_key(KeyId=arn)
+        return key["KeyMetadata"]["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion")
+
+
+@pytest.fixture(scope="module", params=[_parameter(example) for example in EXAMPLES])
+def installation(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Installation]:
+    with cloud_in(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield Installation(cloud, request.param)
+
+
+def test_both_stacks_are_previewed_and_deployed(installation):
+    for stack in STACKS:
+        # `primary` looks at keys of the DR Region, so it is previewed after `dr` is there.
+        installation.must("preview", stack)
+        installation.up(stack)
+    assert installation.left()
+
+
+def test_a_second_update_finds_nothing_to_do(installation):
+    for stack in STACKS:
+        installation.up(stack, "--expect-no-changes", "--refresh")
+
+
+def test_the_dr_stack_needs_nothing_of_the_primary_region(installation):
+    primary, dr = (installation.config[f"mwaa-dr:{site}Region"] for site in ("primary", "dr"))
+    if primary == dr:
+        pytest.skip("there is one Region")
+    control = installation.cloud.aws.control
+    asked = control.requests(limit=1)[-1]["number"]
+    control.begin_outage(primary, mode="hang")
+    try:
+        installation.must("preview", "dr")
+        # IAM answers from us-east-1: where that is the lost one, nothing can be refreshed.
+        refresh = () if primary == "us-east-1" else ("--refresh",)
+        installation.up("dr", "--expect-no-changes", *refresh)
+    finally:
+        control.end_outage(primary)
+    found = control.requests(after=asked, service="iam", limit=20_000)
+    assert [one["operation"] for one in found if not _reads(one["operation"])] == []
+    if refresh:
+        assert found, "the roles were looked at"
+
+
+def _reads(operation: str) -> bool:
+    return operation.startswith(("Get", "List"))
+
+
+def test_destroy_leaves_nothing(installation):
+    for stack in reversed(STACKS):
+        installation.must("destroy", stack, "--yes", "--skip-preview")
+    assert installation.left() == []
