@@ -93,12 +93,14 @@ ROWS: tuple[Row, ...] = (
     Row("on_stock", "single", WORK, datasets=(STOCK,)),
     Row("on_orders_and_stock", "single", WORK, datasets=(ORDERS, STOCK)),
     # Deferred, rescheduled, long, pooled. Airflow 3 fails a deferred task whose trigger fires
-    # before a busy scheduler has heard that its first part ended; users give such tasks retries.
+    # before a busy scheduler has heard that its first part ended, and a rescheduled one of which
+    # it hears twice that a part ended; users give such tasks retries.
     Row("wait_deferred", "deferrable", WORK, cron="*/2 * * * * 8,38",
         options={"seconds": 6, "retries": 2}),
     Row("wait_long_deferred", "deferrable", WORK, cron="*/2 * * * * 2", longest_seconds=45,
         options={"seconds": 25, "retries": 2}),
-    Row("wait_for_file", "sensor", WORK, cron="*/2 * * * * 22", options={"seconds": 5}),
+    Row("wait_for_file", "sensor", WORK, cron="*/2 * * * * 22",
+        options={"seconds": 5, "retries": 2}),
     Row("long_training", "single", WORK, cron="*/2 * * * * 18", longest_seconds=55,
         options={"seconds": 30}),
     Row("long_compaction", "single", WORK, every=120, offset=1, catchup=True, longest_seconds=45,
