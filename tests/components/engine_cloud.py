@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import boto3
 import yaml
+from botocore.config import Config
 
 from local.gateway.process import LocalAws, running
 from local.paths import ROOT
@@ -46,6 +48,17 @@ class Cloud:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def run_python(self, file: str) -> None:
+        """Run a script as somebody in this cloud does."""
+        done = subprocess.run(
+            [sys.executable, file],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
     def steps(self, stack: str, *arguments: str) -> list[Step]:
         """What an update of `stack` would do to the resources of AWS."""
         return steps(self.must("preview", "--json", "-s", stack, *arguments))
@@ -57,6 +70,7 @@ class Cloud:
             endpoint_url=self.aws.endpoint,
             aws_access_key_id=self.aws.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.aws.environment["AWS_SECRET_ACCESS_KEY"],
+            config=Config(inject_host_prefix=False),
         )
 
     def versions(self, bucket: str, region: str) -> dict[str, str]:

@@ -19,6 +19,16 @@ BY_DEFAULT = {"bring-your-own-everything"}
 """The others run with the matrix: each takes a minute and more."""
 
 
+LOOKS = {
+    "dagBucket": lambda name: ("s3", "head_bucket", {"Bucket": name}),
+    "dataKeyArn": lambda arn: ("kms", "describe_key", {"KeyId": arn}),
+    "environment": lambda name: ("mwaa", "get_environment", {"Name": name}),
+    "executionRoleArn": lambda arn: ("iam", "get_role", {"RoleName": arn.rpartition("/")[2]}),
+    "topicArn": lambda arn: ("sns", "get_topic_attributes", {"TopicArn": arn}),
+}
+"""By setting: how its owner looks whether it is still there."""
+
+
 def _parameter(example: Path) -> Any:
     marks = () if example.name in BY_DEFAULT else pytest.mark.matrix
     return pytest.param(example, id=example.name, marks=marks)
@@ -30,6 +40,8 @@ class Installation:
     def __init__(self, cloud: Cloud, example: Path) -> None:
         self.cloud = cloud
         self.config = yaml.safe_load((example / "Pulumi.dr.yaml").read_text())["config"]
+        if (example / "prepare.py").exists():
+            cloud.run_python(str(example / "prepare.py"))
         going = {"backup.allowDeletion": True}
         self.files = {
             stack: cloud.stack_file(example / f"Pulumi.{stack}.yaml", going) for stack in STACKS
@@ -37,7 +49,8 @@ class Installation:
 
     @property
     def regions(self) -> list[str]:
-        return sorted({self.config["mwaa-dr:primaryRegion"], self.config["mwaa-dr:drRegion"]})
+        """The primary site's, then the DR site's."""
+        return [self.config["mwaa-dr:primaryRegion"], self.config["mwaa-dr:drRegion"]]
 
     def must(self, command: str, stack: str, *arguments: str) -> str:
         which = ("-s", stack, "--config-file", self.files[stack])
@@ -46,11 +59,20 @@ class Installation:
     def up(self, stack: str, *arguments: str) -> str:
         return self.must("up", stack, "--yes", "--skip-preview", *arguments)
 
+    def brought(self) -> list[tuple[str, str, str, dict[str, Any]]]:
+        """How to look at what was there before: Region, service, operation and arguments."""
+        found = []
+        for site, region in (("primary", self.regions[0]), ("dr", self.regions[-1])):
+            for key, look in LOOKS.items():
+                if value := self.config.get("mwaa-dr:existing", {}).get(site, {}).get(key):
+                    found.append((region, *look(value)))
+        return found
+
     def left(self) -> list[str]:
         """What carries the installation's tag."""
         name = self.config["mwaa-dr:name"]
         found = []
-        for region in self.regions:
+        for region in set(self.regions):
             pages = self.cloud.client("resourcegroupstaggingapi", region).get_paginator(
                 "get_resources"
             )
@@ -110,7 +132,11 @@ def _reads(operation: str) -> bool:
     return operation.startswith(("Get", "List"))
 
 
-def test_destroy_leaves_nothing(installation):
+def test_destroy_leaves_nothing_but_what_was_there_before(installation):
     for stack in reversed(STACKS):
         installation.must("destroy", stack, "--yes", "--skip-preview")
     assert installation.left() == []
+    for region, service, operation, arguments in installation.brought():
+        seen = getattr(installation.cloud.client(service, region), operation)(**arguments)
+        deletion = seen.get("KeyMetadata", {}).get("DeletionDate")
+        assert deletion is None, (service, arguments)
