@@ -3,10 +3,12 @@
 - every new version is offered to the replicator; GetBucketReplication gives back what was put;
 - `x-amz-replication-status` is PENDING, COMPLETED, FAILED or REPLICA;
 - an object under a KMS key that is missing or unusable in the bucket's Region is refused;
+- a listing of versions shows what there was at one moment, while others delete objects;
 - bucket policies are stored but not enforced: moto ignores Principal and Condition of a Deny, so
   that the usual TLS-only policy would close every bucket.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -15,6 +17,7 @@ from moto.kms.models import kms_backends
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
+from moto.s3.utils import _VersionedKeyStore
 
 from local.gateway.patching import put, replace
 from local.gateway.replication import Replicator
@@ -48,8 +51,15 @@ def apply(replicator: Replicator) -> None:
     replace(S3Backend, "_set_delete_marker", offering_marker)
     replace(S3Backend, "put_bucket_replication", _checked_replication)
     put(S3Response, "get_bucket_replication", _get_bucket_replication)
+    for name in ("_iterlists", "iterlists", "lists"):
+        put(_VersionedKeyStore, name, lists)
     put(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
     put(FakeKey, "response_dict", property(_with_status(FakeKey.response_dict)))
+
+
+def lists(self: Any) -> Iterator[tuple[str, list[Any]]]:  # noqa: ANN401
+    """Every key with its versions; moto looks each key up again, and it may be gone by then."""
+    return ((key, list(versions)) for key, versions in list(dict.items(self)))
 
 
 def _with_status(original: Any) -> Any:  # noqa: ANN401
