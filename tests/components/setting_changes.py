@@ -1,5 +1,6 @@
 """Changes of settings, and what an update makes of them; rendered as docs/changes.md."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ HOLD_DATA = {
 }
 HARMLESS = {"same", "create", "update", "read", "refresh"}
 COUNTED = ("create", "update", "replace", "delete")
-_PROTECTED = re.compile(r'unable to (?:replace|delete) resource "([^"]+)"')
+_PROTECTED = re.compile(r'error: unable to (?:replace|delete) resource "([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,13 @@ def planned(cloud: Cloud, stack: str, change: Change) -> list[Step] | str:
     """The steps of an update with that change, or why it is refused."""
     file = cloud.stack_file(ROOT / f"Pulumi.{stack}.yaml", change.values)
     done = cloud.pulumi("preview", "--json", "-s", stack, "--config-file", file)
-    text = done.stdout + done.stderr
     if done.returncode == 0:
         return steps(done.stdout)
-    if found := _PROTECTED.findall(text):
-        kinds = sorted({_short(kind_of(urn)) for urn in found})
-        return f"refused: {', '.join(kinds)} would be replaced"
-    raise AssertionError(f"{change.title}, {stack}: {text}")
+    said = json.loads(done.stdout[done.stdout.index("{") :]).get("diagnostics", [])
+    found = [_PROTECTED.match(one["message"]) for one in said]
+    kinds = sorted({_short(kind_of(one[1])) for one in found if one})
+    assert kinds, f"{change.title}, {stack}: {done.stdout}{done.stderr}"
+    return f"refused: {', '.join(kinds)} would be replaced"
 
 
 def summary(found: list[Step] | str) -> str:

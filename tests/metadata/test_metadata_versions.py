@@ -212,9 +212,10 @@ def test_runs_and_tasks_point_to_the_newest_version_of_their_dag_here(pair, vaul
         ("dag_run", "created_dag_version_id"),
     ):
         found = pair.target.sql(f"SELECT DISTINCT dag_id, {column}::text FROM {table}")
-        assert {dag: value and int(value[-2:]) for dag, value in found} == {
-            DAGS[0]: 3, DAGS[1]: None, DAGS[2]: None
-        }, table  # fmt: skip
+        there = {dag for (dag,) in pair.source.sql(f"SELECT DISTINCT dag_id FROM {table}")}
+        assert {DAGS[0]} < there <= set(DAGS), table
+        newest = {dag: 3 if dag == DAGS[0] else None for dag in there}
+        assert {dag: value and int(value[-2:]) for dag, value in found} == newest, table
     parsed(4)
     checks = verify_import(
         pair.target.engine, vault.storage, vault.sealer, pair.target.fernet, key, Phase.ALL
