@@ -93,7 +93,6 @@ CHANGES = (
     _set("witnessRegion", "ap-southeast-2"),
     _set("network.dr.natGateways", 2),
     Change("`network.primary.vpcCidr`", {"network.primary.vpcCidr": "10.70.0.0/16"}),
-    Change("`name`", {"name": "another"}),
 )
 
 
