@@ -2,11 +2,13 @@
 
 - targets are served by the gateway's deliveries, with Input, InputPath and InputTransformer;
 - a rule with a schedule alone matches no event, and a disabled rule nothing;
+- what was handed over and what was given up is counted per rule, as `AWS/Events` metrics;
 - an event's time is ISO 8601 text, and targets do not see moto's own fields.
 """
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +17,13 @@ from moto.events.models import Rule, events_backends
 
 from local.gateway.deliveries import Deliveries, Delivery
 from local.gateway.patching import put
+from local.gateway.telemetry import Telemetry
 from local.gateway.world import World
 
 _PLACEHOLDER = re.compile(r'("?)<([A-Za-z0-9_.-]+)>("?)')
 
 
-def apply(world: World, deliveries: Deliveries) -> None:
+def apply(world: World, deliveries: Deliveries, telemetry: Telemetry) -> None:
     def send_to_targets(
         self: Any,  # noqa: ANN401
         original_event: dict[str, Any],
@@ -51,8 +54,18 @@ def apply(world: World, deliveries: Deliveries) -> None:
                     max_attempts=1 + int(policy.get("MaximumRetryAttempts", 185)),
                     max_age=float(policy.get("MaximumEventAgeInSeconds", 86_400)),
                     dead_letter=target.get("DeadLetterConfig", {}).get("Arn"),
+                    done=counted(self),
                 )
             )
+
+    def counted(rule: Any) -> Callable[[Exception | None], None]:  # noqa: ANN401
+        region, dimensions = rule.region_name, {"RuleName": rule.name}
+
+        def done(error: Exception | None) -> None:
+            name = "FailedInvocations" if error else "Invocations"
+            telemetry.metric(region, "AWS/Events", {name: 1}, dimensions)
+
+        return done
 
     def archive(target: dict[str, Any], event: Any, rule: Any) -> None:  # noqa: ANN401
         transformer = target.get("InputTransformer", {})
