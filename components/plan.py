@@ -119,7 +119,7 @@ def with_target(config: HandlerConfig, found: Target) -> str:
     limit = VARIABLE_BYTES - RESERVED_BYTES
     if size > limit:
         raise ConfigSizeError(
-            "mwaa-dr:recovery.airflowOptions, mwaa-dr:tags and mwaa-dr:detection.checks: the "
+            "mwaa-dr:recovery.airflowOptions and mwaa-dr:tags and mwaa-dr:detection.checks: the "
             f"handlers' configuration takes {size} bytes with them and Lambda allows {limit}; "
             f"shorten them by {size - limit}"
         )

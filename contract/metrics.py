@@ -39,7 +39,7 @@ AIRFLOW_NAMESPACE = "AmazonMWAA"
 """Where MWAA publishes Airflow's own metrics (`SchedulerHeartbeat`, with the dimensions
 `Function=Scheduler` and `Environment=<name>`)."""
 INFRASTRUCTURE_NAMESPACE = "AWS/MWAA"
-"""Where MWAA publishes container, queue and database metrics (dimension `Environment` first)."""
+"""Where MWAA publishes container, queue and database metrics."""
 
 TAG_INSTALLATION = "mwaa-dr:installation"
 TAG_SITE = "mwaa-dr:site"
