@@ -195,8 +195,8 @@ def _recovery(place: Place) -> Iterator[Chart]:
     )
 
 
-def _sites(place: Place) -> tuple[Place, Place]:
-    return tuple(Place(place.settings, site) for site in Site)
+def _sites(place: Place) -> list[Place]:
+    return [Place(place.settings, site) for site in Site]
 
 
 def _ours(place: Place, metric: str, label: str, stat: str = "Maximum") -> Series:

@@ -28,7 +28,10 @@ BACKUP_REGIONS = {
     "aws-us-gov": {},
 }
 """By partition: where public Health events of a Region arrive besides; `""` is every other."""
-RETRIES = {"maximum_retry_attempts": 20, "maximum_event_age_in_seconds": 3600}
+RETRIES: aws.cloudwatch.EventTargetRetryPolicyArgsDict = {
+    "maximum_retry_attempts": 20,
+    "maximum_event_age_in_seconds": 3600,
+}
 """An event that is an hour late says nothing about now."""
 
 
@@ -142,8 +145,8 @@ class AwsEvents(Component):
         role = self._role() if not all(rule.notes for rule in wanted) else None
         for rule in wanted:
             made = self._rule(rule)
-            if rule.notes:
-                self._note(rule, made)
+            if rule.notes and args.function_arn:
+                self._note(rule, made, args.function_arn)
             elif role:
                 self._forward(rule, made, role)
         self.register_outputs({})
@@ -189,14 +192,15 @@ class AwsEvents(Component):
             opts=self.child(depends_on=[role]),
         )
 
-    def _note(self, rule: Rule, made: aws.cloudwatch.EventRule) -> None:
-        place = self._args.place
+    def _note(
+        self, rule: Rule, made: aws.cloudwatch.EventRule, function: pulumi.Input[str]
+    ) -> None:
         permission = aws.lambda_.Permission(
             f"{self._name}-{rule.purpose}-permission",
             region=rule.region,
             statement_id=rule.purpose,
             action="lambda:InvokeFunction",
-            function=place.names.function(NOTE_EVENT),
+            function=function,
             principal="events.amazonaws.com",
             source_arn=made.arn,
             opts=self.child(),
@@ -206,7 +210,7 @@ class AwsEvents(Component):
             region=rule.region,
             rule=made.name,
             target_id=NOTE_EVENT,
-            arn=self._args.function_arn,
+            arn=function,
             retry_policy=RETRIES,
             opts=self.child(depends_on=[permission]),
         )

@@ -148,5 +148,5 @@ def test_only_the_noting_rules_may_call_the_function():
         permission = permissions[f"arn:aws:events:us-west-2:{ACCOUNT}:rule/{rule}"]
         assert target.inputs["arn"] == function
         assert permission.inputs["principal"] == "events.amazonaws.com"
-        assert permission.inputs["function"] == "analytics-dr-note-event"
+        assert permission.inputs["function"] == function
         assert permission.urn in target.dependencies
