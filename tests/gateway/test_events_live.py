@@ -104,6 +104,7 @@ def test_rule_forwards_to_the_bus_of_another_region(aws):
     put(aws, "far", {"n": 1})
     event = json.loads(eventually(queue.bodies)[0])
     assert (event["source"], event["detail"]) == ("far", {"n": 1})
+    assert event["region"] == EAST, "where it happened, not where it is told"
 
 
 def test_delivery_into_a_lost_region_is_repeated_until_it_returns(aws):

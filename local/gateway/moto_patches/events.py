@@ -3,6 +3,7 @@
 - targets are served by the gateway's deliveries, with Input, InputPath and InputTransformer;
 - a rule with a schedule alone matches no event, and a disabled rule nothing;
 - what was handed over and what was given up is counted per rule, as `AWS/Events` metrics;
+- an event that a rule forwards keeps its id, time, account and Region;
 - an event's time is ISO 8601 text, and targets do not see moto's own fields.
 """
 
@@ -15,7 +16,7 @@ from typing import Any
 from jsonpath_ng.ext.parser import parse as parse_path
 from moto.events.models import Rule, events_backends
 
-from local.gateway.deliveries import Deliveries, Delivery
+from local.gateway.deliveries import FORWARDED, Deliveries, Delivery
 from local.gateway.patching import put
 from local.gateway.telemetry import Telemetry
 from local.gateway.world import World
@@ -33,6 +34,7 @@ def apply(world: World, deliveries: Deliveries, telemetry: Telemetry) -> None:
     ) -> None:
         if self.state == "DISABLED":
             return
+        original_event = as_sent(original_event)
         if not scheduled and not (
             self.event_pattern.dump() and self.event_pattern.matches_event(original_event)
         ):
@@ -76,6 +78,15 @@ def apply(world: World, deliveries: Deliveries, telemetry: Telemetry) -> None:
             kept.events.append(event)
 
     put(Rule, "send_to_targets", send_to_targets)
+
+
+def as_sent(event: dict[str, Any]) -> dict[str, Any]:
+    """A forwarded event as it was on the first bus."""
+    detail = event.get("detail")
+    if not isinstance(detail, dict) or FORWARDED not in detail:
+        return event
+    rest = {key: value for key, value in detail.items() if key != FORWARDED}
+    return {**event, **detail[FORWARDED], "detail": rest}
 
 
 def public_form(event: dict[str, Any]) -> dict[str, Any]:
