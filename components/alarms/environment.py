@@ -1,8 +1,9 @@
 """The alarms that AWS recommends for an MWAA environment, in the environment's own Region.
 
-Metrics, thresholds and periods are those of "Create recommended alarms" in the CloudWatch user
-guide. Except for the heartbeat, silence is fine: it means that the environment is not there (yet),
-and the heartbeat or the monitor says so where that is wrong.
+Metrics, thresholds and numbers of periods are those that AWS recommends for MWAA ("Create
+recommended alarms"); which statistic is compared is our choice where it is not said. Except for the
+heartbeat, silence is fine: it means that the environment is not there (yet), and the heartbeat or
+the monitor says so where that is wrong.
 """
 
 from collections.abc import Iterator

@@ -127,7 +127,7 @@ def test_links_lead_to_where_people_read_the_runbook():
 
 
 def test_the_alarms_that_aws_recommends_are_there_with_its_thresholds():
-    """CloudWatch user guide, "Create recommended alarms", for MWAA."""
+    """AWS's "Create recommended alarms", for MWAA."""
     place = Place(parse(settings_of("dr")), Site.PRIMARY)
     found = {
         (row.metric, row.dimensions.get("Cluster", "")): (
