@@ -12,6 +12,8 @@ from contract.lifecycle import MEANING, SiteState
 from contract.ownership import INITIAL
 from contract.sites import Site
 
+SHOWN_EVENTS = 5
+
 
 def gather(place: Place) -> dict[str, Any]:
     """Everything that the command shows."""
@@ -25,6 +27,7 @@ def gather(place: Place) -> dict[str, Any]:
         "since": readings.get("since", ""),
         "last_alive_at": readings.get("last_alive_at", ""),
         "readings": readings.get("readings", []),
+        "events": (store.item(place, state.EVENTS) or {}).get("notes", [])[-SHOWN_EVENTS:],
         "backup": None
         if backup is None
         else {"id": backup.backup_id, "age_seconds": show.age_of(backup.at)},
@@ -36,7 +39,7 @@ def gather(place: Place) -> dict[str, Any]:
 @click.option("--json", "json_", is_flag=True, help="Print JSON instead of tables.")
 @pass_place
 def status(place: Place, json_: bool) -> None:
-    """Ownership, verdict, last readings, backup age and the newest incident."""
+    """Ownership, verdict, signals and checks, backup age, events of AWS, the newest incident."""
     found = gather(place)
     if json_:
         show.as_json(found)
@@ -63,7 +66,19 @@ def status(place: Place, json_: bool) -> None:
         show.table(
             f"last reading, {show.ago(reading['at'])}: {reading['verdict']}",
             ("signal", "state", "evidence"),
-            [(one["signal"], one["state"], one["evidence"]) for one in reading["signals"]],
+            [
+                *((one["signal"], one["state"], one["evidence"]) for one in reading["signals"]),
+                *(
+                    (f"check {one['check']}", one["state"], one["evidence"])
+                    for one in reading.get("checks", [])
+                ),
+            ],
+        )
+    if found["events"]:
+        show.table(
+            "what AWS said lately",
+            ("noted", "site", "text"),
+            [(show.ago(one["at"]), one["site"], one["text"]) for one in found["events"]],
         )
     if len(found["readings"]) > 1:
         show.table(

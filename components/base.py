@@ -9,6 +9,7 @@ from components.settings import Settings
 from contract.metrics import TAG_INSTALLATION, TAG_OBJECT, TAG_SITE
 from contract.names import Names
 from contract.objects import ObjectRole
+from contract.severity import Severity
 from contract.sites import Site
 
 
@@ -58,6 +59,11 @@ class Place:
         if not self.settings.escalation.notifications:
             return ""
         return self.names.arn("sns", self.region, self.names.escalation_topic)
+
+    @property
+    def sorts_by_severity(self) -> bool:
+        """Whether somebody wants to be told of pages only."""
+        return any(one.severity is Severity.PAGE for one in self.settings.notifications)
 
     @property
     def keep(self) -> bool:

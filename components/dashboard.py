@@ -7,13 +7,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from components.alarms import Runbook, dr_rows, primary_rows
 from components.base import Component, Place
-from contract import metrics
-from contract.machines import MACHINES
-from contract.verdict import METRIC_VALUE
+from components.charts import Chart, charts
+from contract.severity import Severity
 
-HALF, HEIGHT = 12, 6
+WIDTH, HALF, HEIGHT = 24, 12, 6
 """CloudWatch's grid is 24 wide."""
+TEXT_HEIGHT, ALARM_HEIGHT = 4, 4
 CONSOLES = {
     "aws": "console.aws.amazon.com",
     "aws-us-gov": "console.amazonaws-us-gov.com",
@@ -29,7 +30,7 @@ class DashboardArgs:
 
 
 class Dashboard(Component):
-    """Verdict, proof of life, backup age, both schedulers, executions."""
+    """Both sites at a glance: links, alarms that page, and the charts of `components.charts`."""
 
     url: str
 
@@ -54,76 +55,66 @@ class Dashboard(Component):
 
 
 def body(place: Place) -> dict[str, Any]:
-    """The dashboard: `place` is the DR site."""
-    ours = [metrics.INSTALLATION, place.settings.name]
-    meaning = ", ".join(f"{value} {verdict}" for verdict, value in METRIC_VALUE.items())
-    charts = [
-        _chart(place, f"Verdict ({meaning})", [[metrics.NAMESPACE, metrics.VERDICT, *ours]]),
-        _chart(place, "Owner alive", [[metrics.NAMESPACE, metrics.PRIMARY_HEARTBEAT, *ours]]),
-        _chart(
-            place,
-            "Age of the newest complete backup (s)",
-            [[metrics.NAMESPACE, metrics.BACKUP_AGE_SECONDS, *ours]],
-            limit=("objective", place.settings.objectives.rpo_minutes * 60),
-        ),
-        _chart(
-            place,
-            "Scheduler heartbeats",
-            [
-                [
-                    metrics.AIRFLOW_NAMESPACE,
-                    "SchedulerHeartbeat",
-                    *("Function", "Scheduler", "Environment", one.environment),
-                    {"region": one.region, "label": f"{one.site}", "stat": "Sum"},
-                ]
-                for one in (place.other, place)
-            ],
-        ),
-        _chart(
-            place,
-            "Executions",
-            [
-                [
-                    *("AWS/States", metric, "StateMachineArn"),
-                    place.names.state_machine_arn(machine, place.region),
-                    {"stat": "Sum", "label": f"{machine} {metric.removeprefix('Executions')}"},
-                ]
-                for machine in MACHINES
-                for metric in ("ExecutionsSucceeded", "ExecutionsFailed")
-            ],
-        ),
-        _chart(
-            place,
-            "Readings seen from the primary Region",
-            [
-                [
-                    *(metrics.NAMESPACE, metrics.MONITOR_HEARTBEAT, *ours),
-                    {"region": place.other.region, "stat": "Sum"},
-                ]
-            ],
-        ),
+    """The dashboard: `place` is the DR site. Links and alarms first, then two charts a row."""
+    widgets = [
+        _placed(_text(place), y=0, width=WIDTH, height=TEXT_HEIGHT),
+        _placed(_alarms(place), y=TEXT_HEIGHT, width=WIDTH, height=ALARM_HEIGHT),
     ]
-    for index, chart in enumerate(charts):
+    for index, chart in enumerate(charts(place)):
         row, column = divmod(index, 2)
-        chart |= {"x": column * HALF, "y": row * HEIGHT, "width": HALF, "height": HEIGHT}
-    return {"widgets": charts}
+        widgets.append(
+            _placed(
+                _chart(place, chart),
+                x=column * HALF,
+                y=TEXT_HEIGHT + ALARM_HEIGHT + row * HEIGHT,
+                width=HALF,
+                height=HEIGHT,
+            )
+        )
+    return {"widgets": widgets}
 
 
-def _chart(
-    place: Place,
-    title: str,
-    rows: list[list[Any]],
-    limit: tuple[str, float] | None = None,
-) -> dict[str, Any]:
+def _placed(widget: dict[str, Any], *, y: int, width: int, height: int, x: int = 0) -> Any:  # noqa: ANN401
+    return {**widget, "x": x, "y": y, "width": width, "height": height}
+
+
+def _text(place: Place) -> dict[str, Any]:
+    settings, url = place.settings, place.settings.runbook_url
+    objectives = settings.objectives
+    lines = (
+        f"# {settings.name}: {settings.primary_region} and {settings.dr_region}",
+        f"{settings.strategy}; objectives: again at work within {objectives.rto_minutes:g} min, "
+        f"losing at most {objectives.rpo_minutes:g} min.",
+        f"[Runbook]({url}) · [the owner is down]({url}#{Runbook.DOWN}) · "
+        f"[nobody watches]({url}#{Runbook.BLIND}) · "
+        f"[a recovery did not end well]({url}#{Runbook.RECOVERY})",
+        "On the command line: `mwaa-dr status`, `mwaa-dr report`.",
+    )
+    return {"type": "text", "properties": {"markdown": "\n\n".join(lines)}}
+
+
+def _alarms(place: Place) -> dict[str, Any]:
+    """Every alarm of both Regions that pages; the others have a list of their own in CloudWatch."""
+    rows = ((place, dr_rows(place)), (place.other, primary_rows(place.other)))
+    arns = [
+        one.names.arn("cloudwatch", one.region, f"alarm:{one.names.alarm(one.site, row.subject)}")
+        for one, found in rows
+        for row in found
+        if row.severity is Severity.PAGE
+    ]
+    return {"type": "alarm", "properties": {"title": "Alarms that page", "alarms": arns}}
+
+
+def _chart(place: Place, chart: Chart) -> dict[str, Any]:
     properties: dict[str, Any] = {
-        "title": title,
+        "title": chart.title,
         "region": place.region,
-        "metrics": rows,
+        "metrics": [series.to_row() for series in chart.series],
         "stat": "Maximum",
         "period": 60,
-        "view": "timeSeries",
+        "view": "singleValue" if chart.single else "timeSeries",
     }
-    if limit:
-        label, value = limit
+    if chart.limit:
+        label, value = chart.limit
         properties["annotations"] = {"horizontal": [{"label": label, "value": value}]}
     return {"type": "metric", "properties": properties}

@@ -9,6 +9,7 @@ from components.base import Place
 from components.iam import KEY_READ, KEY_WRITE, Conditions, Statement, by_alias
 from components.plan import execution_role_arn
 from contract import events
+from contract.checks import CheckKind
 from contract.functions import Grant
 from contract.machines import RECOVERY
 from contract.metrics import NAMESPACE
@@ -73,6 +74,26 @@ def _observe(dr: Place, keys: DrKeys) -> Granted:
                 ("s3:ListBucket",),
                 tuple(_bucket(dr, one.backup_bucket) for one in (dr.other, dr)),
             ),
+        )
+    )
+
+
+def _checks(dr: Place, keys: DrKeys) -> Granted:
+    """What the user's own checks read, wherever they are."""
+    del keys
+    checks = dr.settings.detection.checks
+    regions = sorted({one.region for one in checks if one.kind is CheckKind.METRIC and one.region})
+    alarms = tuple(
+        dr.names.arn("cloudwatch", one.region, f"alarm:{one.alarm}")
+        for one in checks
+        if one.kind is CheckKind.ALARM and one.region
+    )
+    in_regions = {"StringEquals": {"aws:RequestedRegion": regions}}
+    metrics = Statement(("cloudwatch:GetMetricData",), conditions=in_regions)
+    return Granted(
+        (
+            *((metrics,) if regions else ()),
+            *((Statement(("cloudwatch:DescribeAlarms",), alarms),) if alarms else ()),
         )
     )
 
@@ -257,6 +278,7 @@ def _invoke_rest(dr: Place, keys: DrKeys) -> Granted:
 
 _MEANING: dict[Grant, Callable[[Place, DrKeys], Granted]] = {
     Grant.OBSERVE: _observe,
+    Grant.CHECKS: _checks,
     Grant.READ_BACKUPS: _read_backups,
     Grant.WRITE_CONFIG: _write_config,
     Grant.WRITE_CONTROL: _write_control,

@@ -84,7 +84,10 @@ def handler_config(settings: Settings) -> HandlerConfig:
         dr=_site_place(dr),
         witness_region=settings.witness_region,
         topic_arn=dr.topic_arn,
-        detection=Detection(**detection.model_dump()),
+        detection=Detection(
+            **detection.model_dump(exclude={"checks"}),
+            checks=tuple(check.to_contract() for check in detection.checks),
+        ),
         recovery=Recovery(
             automatic=recovery.automatic,
             in_flight=recovery.in_flight,
@@ -116,8 +119,9 @@ def with_target(config: HandlerConfig, found: Target) -> str:
     limit = VARIABLE_BYTES - RESERVED_BYTES
     if size > limit:
         raise ConfigSizeError(
-            f"mwaa-dr:recovery.airflowOptions and mwaa-dr:tags: the handlers' configuration takes "
-            f"{size} bytes with them and Lambda allows {limit}; shorten them by {size - limit}"
+            "mwaa-dr:recovery.airflowOptions and mwaa-dr:tags and mwaa-dr:detection.checks: the "
+            f"handlers' configuration takes {size} bytes with them and Lambda allows {limit}; "
+            f"shorten them by {size - limit}"
         )
     return text
 

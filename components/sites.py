@@ -1,5 +1,6 @@
 """The two sites: which building blocks each stack has and how they hang together."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -11,6 +12,7 @@ from components.base import Place
 from components.code import CodeArgs, DagCode
 from components.dashboard import Dashboard, DashboardArgs
 from components.environment import AirflowEnvironment, EnvironmentArgs
+from components.events import AwsEvents, EventsArgs
 from components.execution_role import ExecutionArgs, ExecutionRole
 from components.functions import FunctionsArgs, StepFunctions
 from components.grants import DrKeys
@@ -20,14 +22,17 @@ from components.machines import MachineArgs, StateMachine
 from components.network import EnvironmentNetwork, NetworkArgs
 from components.plan import agent_config, handler_config, with_target
 from components.schedule import MonitorSchedule, ScheduleArgs
+from components.settings.tree import Notification
 from components.storage import BucketArgs, SafeBucket
 from components.strategies import STRATEGIES
 from components.strategies.base import DrGround
 from components.switching import OUTPUT, checked_strategy
 from components.table import StateTable, TableArgs
 from components.topic import AlertTopic, TopicArgs
+from contract.functions import NOTE_EVENT
 from contract.machines import MONITOR, RECOVERY, substitutions
 from contract.objects import ObjectRole
+from contract.severity import Severity
 from contract.sites import Site, Strategy
 
 Outputs = dict[str, Any]
@@ -69,7 +74,7 @@ def _dr(place: Place) -> Outputs:
             ),
         )
     table = StateTable("state", TableArgs(place=place, key_arn=key.arn), kept)
-    topic = _alerts(place, key)
+    topics = _alerts(place, key)
     network = EnvironmentNetwork("network", NetworkArgs(place=place))
     # A recovery may need it when IAM's control plane is out of reach.
     role = ExecutionRole(
@@ -111,12 +116,13 @@ def _dr(place: Place) -> Outputs:
     MonitorSchedule(
         "monitor-schedule", ScheduleArgs(place=place, machine_arn=machines[MONITOR].arn)
     )
-    Alarms("alarm", AlarmsArgs(place=place, rows=dr_rows(place), topic_arn=topic.arn))
+    AwsEvents("events", EventsArgs(place=place, function_arn=functions.arns[NOTE_EVENT]))
+    Alarms("alarm", AlarmsArgs(place=place, rows=dr_rows(place), topic_arns=topics))
     dashboard = Dashboard("overview", DashboardArgs(place=place))
     return {
         OUTPUT: checked_strategy(place),
         "stateTable": table.name,
-        "topicArn": topic.arn,
+        "topicArn": topics[Severity.PAGE],
         "monitorMachineArn": machines[MONITOR].arn,
         "recoveryMachineArn": machines[RECOVERY].arn,
         "dashboardUrl": dashboard.url,
@@ -131,7 +137,7 @@ def _primary(place: Place) -> Outputs:
     key = DataKey("data", KeyArgs(place=place), kept)
     seal = SealReplica("seal", ReplicaArgs(place=place, source_arn=dr_seal), kept)
     dags, backups = _buckets(place, key)
-    topic = _alerts(place, key)
+    topics = _alerts(place, key)
     network = EnvironmentNetwork("network", NetworkArgs(place=place))
     role = ExecutionRole(
         "execution", ExecutionArgs(place=place, data_keys=(key.arn, dr_key), seal_key=seal.arn)
@@ -161,24 +167,29 @@ def _primary(place: Place) -> Outputs:
         # The metadata database goes with it, also when a change would replace it.
         kept,
     )
-    Alarms("alarm", AlarmsArgs(place=place, rows=primary_rows(place), topic_arn=topic.arn))
+    AwsEvents("events", EventsArgs(place=place))
+    Alarms("alarm", AlarmsArgs(place=place, rows=primary_rows(place), topic_arns=topics))
     return {
-        "topicArn": topic.arn,
+        "topicArn": topics[Severity.PAGE],
         "environmentArn": environment.arn,
         "webserverUrl": environment.webserver_url,
     }
 
 
-def _alerts(place: Place, key: DataKey) -> AlertTopic:
-    return AlertTopic(
-        "alerts",
-        TopicArgs(
-            place=place,
-            topic=place.names.topic(place.site),
-            key_arn=key.arn,
-            notifications=place.settings.notifications,
-        ),
-    )
+def _alerts(place: Place, key: DataKey) -> dict[Severity, pulumi.Output[str]]:
+    """Where alarms of each severity go: one topic for all, until somebody wants pages only."""
+    people = place.settings.notifications
+
+    def topic(name: str, physical: str, told: Sequence[Notification]) -> pulumi.Output[str]:
+        args = TopicArgs(place=place, topic=physical, key_arn=key.arn, notifications=told)
+        return AlertTopic(name, args).arn
+
+    pages = topic("alerts", place.names.topic(place.site), people)
+    if not place.sorts_by_severity:
+        return dict.fromkeys(Severity, pages)
+    everything = [one for one in people if one.severity is Severity.TICKET]
+    tickets = topic("tickets", place.names.ticket_topic(place.site), everything)
+    return {Severity.PAGE: pages, Severity.TICKET: tickets}
 
 
 def _dr_code(place: Place, dags: SafeBucket) -> DagCode | None:

@@ -15,6 +15,9 @@ class Grant(StrEnum):
     """cloudwatch:GetMetricData, cloudwatch:ListMetrics, airflow:ListEnvironments,
     sts:GetCallerIdentity in all three Regions; airflow:GetEnvironment of both sites'
     environments; s3:ListBucket (HeadBucket) on both backup buckets."""
+    CHECKS = "checks"
+    """What the user's own checks read: cloudwatch:GetMetricData in their Regions,
+    cloudwatch:DescribeAlarms on their alarms."""
     READ_BACKUPS = "read-backups"
     """s3:GetObject, s3:GetObjectVersion, s3:ListBucket on the DR backup bucket, kms:Decrypt on its
     data key and on the sealing key."""
@@ -67,16 +70,26 @@ class FunctionSpec:
         return f"handlers.{self.step.replace('-', '_')}.handler"
 
 
+NOTE_EVENT = "note-event"
+"""The one step that no machine takes: EventBridge calls it."""
+
 FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         "assess",
         40,
         512,
         (
-            *(Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
+            *(Grant.OBSERVE, Grant.CHECKS, Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
             *(Grant.STATE, Grant.METRICS, Grant.NOTIFY),
         ),
         "Reads every signal, keeps the reading, gives the verdict and publishes it",
+    ),
+    FunctionSpec(
+        NOTE_EVENT,
+        30,
+        256,
+        (Grant.STATE,),
+        "Notes an event of AWS about the owner, so that fewer readings have to agree",
     ),
     FunctionSpec(
         "oversee",

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from contract import checks
+from contract.checks import DeclaredCheck
 from contract.names import Names
 from contract.sites import CopyMode, InFlightRule, Site, Strategy
 
@@ -34,6 +36,7 @@ class Detection:
         pulse_seconds: an agent pulse older than this is stale.
         backup_seconds: a newest backup older than this is stale.
         probe_seconds: time-out of each probe call.
+        checks: what the user lets the monitor look at besides.
     """
 
     reading_seconds: int
@@ -43,10 +46,15 @@ class Detection:
     pulse_seconds: int
     backup_seconds: int
     probe_seconds: float
+    checks: tuple[DeclaredCheck, ...] = ()
 
     @property
     def readings_per_minute(self) -> int:
         return 60 // self.reading_seconds
+
+
+def _detection(raw: dict[str, Any]) -> Detection:
+    return Detection(**{**raw, "checks": tuple(checks.from_dict(check) for check in raw["checks"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,9 @@ class HandlerConfig:
         return self.primary if site is Site.PRIMARY else self.dr
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        whole = asdict(self)
+        whole["detection"]["checks"] = [checks.to_dict(one) for one in self.detection.checks]
+        return json.dumps(whole, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "HandlerConfig":
@@ -135,7 +145,7 @@ class HandlerConfig:
                     "copy_mode": CopyMode(raw["copy_mode"]),
                     "primary": SitePlace(**raw["primary"]),
                     "dr": SitePlace(**raw["dr"]),
-                    "detection": Detection(**raw["detection"]),
+                    "detection": _detection(raw["detection"]),
                     "recovery": Recovery(
                         **{**recovery, "in_flight": InFlightRule(recovery["in_flight"])}
                     ),

@@ -1,5 +1,7 @@
 """CloudWatch names that both the publishers and the alarms use."""
 
+from contract.sites import Site
+
 NAMESPACE = "MwaaDr"
 INSTALLATION = "Installation"
 """The only dimension of our metrics: the installation's name."""
@@ -18,15 +20,26 @@ PROTECTED = "Protected"
 """1 while a loss of the owner could be recovered from within the objectives, else 0."""
 DRILL_AGE_DAYS = "DrillAgeDays"
 """Days since the last drill that succeeded; published in the DR Region."""
+CODE_SOUND = "CodeSound"
+"""1 while the owner loads about as many DAGs as it used to, else 0; published in the DR Region."""
+DAGS = "Dags"
+"""DAGs that the owner's environment holds, ours not counted; published in the DR Region."""
+IMPORT_ERRORS = "DagImportErrors"
+"""DAG files that the owner's environment cannot load; published in the DR Region."""
+INCIDENT_OPEN = "IncidentOpen"
+"""1 while an incident is open or waits for a person, else 0; published in the DR Region."""
+PULSE_AGE_SECONDS = {Site.PRIMARY: "PrimaryPulseAgeSeconds", Site.DR: "DrPulseAgeSeconds"}
+"""Age of the newest pulse of each site's agent; published in the DR Region."""
 MONITOR_HEARTBEAT = "MonitorHeartbeat"
 """1 per reading, published in the *primary* Region for the reverse dead-man alarm there."""
 EXPORT_SECONDS = "ExportSeconds"
+"""How long the newest export took; published in the Region of the site that exports."""
 
 AIRFLOW_NAMESPACE = "AmazonMWAA"
 """Where MWAA publishes Airflow's own metrics (`SchedulerHeartbeat`, with the dimensions
 `Function=Scheduler` and `Environment=<name>`)."""
 INFRASTRUCTURE_NAMESPACE = "AWS/MWAA"
-"""Where MWAA publishes container, queue and database metrics (dimension `Environment` first)."""
+"""Where MWAA publishes container, queue and database metrics."""
 
 TAG_INSTALLATION = "mwaa-dr:installation"
 TAG_SITE = "mwaa-dr:site"

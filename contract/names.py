@@ -51,6 +51,10 @@ class Names:
     def topic(self, site: Site) -> str:
         return f"{self.name}-{site}-alerts"
 
+    def ticket_topic(self, site: Site) -> str:
+        """Where some recipients are told of pages only: the topic of all the other alarms."""
+        return f"{self.name}-{site}-tickets"
+
     @property
     def escalation_topic(self) -> str:
         return f"{self.name}-dr-escalation"
@@ -88,6 +92,10 @@ class Names:
     def schedule(self) -> str:
         """The schedule of the monitor, in a group of the same name."""
         return f"{self.name}-dr-monitor"
+
+    def rule(self, site: Site, purpose: str) -> str:
+        """A rule of EventBridge."""
+        return f"{self.name}-{site}-{purpose}"
 
     @property
     def dashboard(self) -> str:

@@ -4,6 +4,8 @@ ownership          the ownership record: attributes as in `contract.ownership.Ow
 readings           the last readings and what they mean: `Readings` below
 open-incident      the newest incident: incident_id, epoch, attempt, owner, status, opened_at,
                    lease_until (after it an incident nobody closed counts as abandoned), closed_at
+events             what AWS said of the owner's Region and environment: `NotedEvents` of
+                   handlers.core.aws_events
 last-drill         the last drill that succeeded: incident_id, closed_at
 incident#<id>      one incident: incident_id, kind, epoch, attempt, owner, target, opened_at,
                    outage_at, reasons, status, closed_at, reason, figures, input (of its execution),
@@ -21,8 +23,10 @@ PK = "pk"
 OWNERSHIP = RECORD_KEY
 READINGS = "readings"
 """verdict, since (ISO 8601: when that verdict began), last_alive_at (ISO 8601: the newest proof
-that the owner ran), version, and `readings`: a list, oldest first, of
-{at, owner, epoch, verdict, reasons, signals: [{signal, state, evidence}]}."""
+that the owner ran), version, code (what the owner's environment used to load), and `readings`: a
+list, oldest first, of {at, owner, epoch, verdict, reasons, signals: [{signal, state, evidence}],
+checks: [{check, state, evidence}]}."""
+EVENTS = "events"
 OPEN_INCIDENT = "open-incident"
 LAST_DRILL = "last-drill"
 

@@ -13,7 +13,10 @@ from handlers.adapters import mirror
 from handlers.adapters.answers import all_outcomes, outcome_of
 from handlers.adapters.metrics import publish
 from handlers.adapters.probes import Observation, observe
-from handlers.core import pacing, signals, verdict
+from handlers.adapters.state_table import ATTEMPTS
+from handlers.core import code, declared, pacing, signals, verdict
+from handlers.core.aws_events import NotedEvents
+from handlers.core.code import Usual
 from handlers.core.errors import StateConflictError
 from handlers.core.readings import Reading, Readings
 from handlers.core.signals import Answer, Source
@@ -28,8 +31,7 @@ def assess(event: Event, runtime: Runtime) -> dict[str, Any]:
     config, now = runtime.config, runtime.now()
     record, _ = runtime.state.ownership()
     seen = observe(config, runtime.clients, record.owner, now)
-    reading = _reading(runtime, record, seen, now)
-    before, decision = _remember(runtime, reading, _alive_at(reading, seen))
+    before, reading, decision = _remember(runtime, record, seen, now)
     _publish(runtime, reading, decision, seen)
     _mirror(runtime, record, seen)
     if before is not decision.verdict:
@@ -56,7 +58,10 @@ def assess(event: Event, runtime: Runtime) -> dict[str, Any]:
 handler = entry(assess)
 
 
-def _reading(runtime: Runtime, record: Ownership, seen: Observation, now: datetime) -> Reading:
+def _reading(
+    runtime: Runtime, record: Ownership, seen: Observation, usual: Usual | None, now: datetime
+) -> tuple[Reading, Usual | None]:
+    """The reading, and what the owner's environment usually loads from now on."""
     config = runtime.config
     place = config.place(record.owner)
     others = (config.dr.region, config.witness_region)
@@ -65,21 +70,35 @@ def _reading(runtime: Runtime, record: Ownership, seen: Observation, now: dateti
         subject=place.region,
         references=[region for region in others if region != place.region],
     )
+    pulse = signals.pulse(
+        seen.pulse,
+        environment=place.environment,
+        limit_seconds=config.detection.pulse_seconds,
+        now=now,
+    )
+    fresh = _pulse(seen) if pulse.state is SignalState.GOOD else None
+    loaded, usual = code.judge(fresh, usual, now)
     found = (
         signals.heartbeat(seen.heartbeat),
         signals.environment(seen.environment),
-        signals.pulse(
-            seen.pulse,
-            environment=place.environment,
-            limit_seconds=config.detection.pulse_seconds,
-            now=now,
-        ),
+        pulse,
         signals.backup(seen.backup, limit_seconds=config.detection.backup_seconds, now=now),
+        loaded,
         reach.region,
         reach.sight,
     )
-    assessed = verdict.assess(found)
-    return Reading(now, record.owner, record.epoch, assessed.verdict, assessed.reasons, found)
+    checks = tuple(
+        declared.judge(check, seen.checks[check.name]) for check in config.detection.checks
+    )
+    assessed = verdict.assess(found, checks)
+    reading = Reading(
+        now, record.owner, record.epoch, assessed.verdict, assessed.reasons, found, checks
+    )
+    return reading, usual
+
+
+def _pulse(seen: Observation) -> Pulse:
+    return Pulse.from_json(seen.pulse.value)
 
 
 def _state_of(reading: Reading, source: Source) -> SignalState:
@@ -98,24 +117,38 @@ def _alive_at(reading: Reading, seen: Observation) -> str:
         seen.pulse.answer is Answer.OK
         and _state_of(reading, Source.PULSE) is not SignalState.UNKNOWN
     ):
-        return Pulse.from_json(seen.pulse.value).at
+        return _pulse(seen).at
     return reading.at.isoformat() if reading.verdict is Verdict.HEALTHY else ""
 
 
-def _remember(runtime: Runtime, reading: Reading, alive_at: str) -> tuple[Verdict | None, Decision]:
-    """Add the reading to the last ones; two monitors may do so at the same time."""
+def _remember(
+    runtime: Runtime, record: Ownership, seen: Observation, now: datetime
+) -> tuple[Verdict | None, Reading, Decision]:
+    """Add a reading to the last ones; two monitors may do so at the same time.
+
+    Returns:
+        The verdict before, the reading, and what the last readings mean together.
+    """
     detection = runtime.config.detection
-    for _ in range(5):
+    events = NotedEvents.from_item(runtime.state.get(state.EVENTS)).alarming(record.owner, now)
+    for _ in range(ATTEMPTS):
         stored = runtime.state.get(state.READINGS)
         kept = Readings.from_item(stored)
-        decision = verdict.decide((*kept.readings, reading), detection, reading.at)
-        new = kept.followed_by(reading, decision.verdict, alive_at, keep=detection.window)
+        reading, usual = _reading(runtime, record, seen, kept.code, now)
+        decision = verdict.decide((*kept.readings, reading), detection, now, events)
+        new = kept.followed_by(
+            reading,
+            decision.verdict,
+            _alive_at(reading, seen),
+            keep=detection.window,
+            code=usual,
+        )
         expected = None if stored is None else {"version": kept.version}
         try:
             runtime.state.put(state.READINGS, new.to_item(), expected=expected)
         except StateConflictError:
             continue
-        return kept.verdict, decision
+        return kept.verdict, reading, decision
     raise StateConflictError("the readings kept changing")
 
 
@@ -132,6 +165,14 @@ def _publish(runtime: Runtime, reading: Reading, decision: Decision, seen: Obser
     if seen.backup.answer is Answer.OK and seen.backup.value is not None:
         age = max(timedelta(0), reading.at - seen.backup.value).total_seconds()
         values[metrics.BACKUP_AGE_SECONDS] = (age, "Seconds")
+    loaded = _state_of(reading, Source.CODE)
+    if loaded is not SignalState.UNKNOWN:
+        pulse = _pulse(seen)
+        values |= {
+            metrics.CODE_SOUND: (float(loaded is SignalState.GOOD), "Count"),
+            metrics.DAGS: (float(pulse.dags), "Count"),
+            metrics.IMPORT_ERRORS: (float(pulse.import_errors), "Count"),
+        }
     client = runtime.clients.cloudwatch(runtime.config.dr.region)
     published = outcome_of(lambda: publish(client, runtime.config.name, reading.at, values))
     if published.answer is not Answer.OK:

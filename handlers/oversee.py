@@ -42,7 +42,7 @@ def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
     record = _fenced(runtime, record, pulses[record.owner.other])
     _tell_of_fences(runtime, bucket, record)
     found = _protection(runtime, bucket, record, pulses)
-    _publish(runtime, found)
+    _publish(runtime, found, pulses)
     _escalate(runtime)
     return {
         "state": record.state.value,
@@ -52,6 +52,9 @@ def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
 
 
 handler = entry(oversee)
+
+_UNSOLVED = (IncidentStatus.OPEN, IncidentStatus.ATTENTION, IncidentStatus.FAILED)
+"""An incident that nobody has brought to a good end."""
 
 
 def _pulse(bucket: Bucket, site: Site) -> Pulse | None:
@@ -174,16 +177,28 @@ def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:
     return protection.drift(owner, there.value, meant=runtime.config.target.options)
 
 
-def _publish(runtime: Runtime, found: protection.Protection) -> None:
+def _publish(
+    runtime: Runtime, found: protection.Protection, pulses: dict[Site, Pulse | None]
+) -> None:
+    now = runtime.now()
+    newest = runtime.state.get(state.OPEN_INCIDENT) or {}
     values: dict[str, float | None] = {
         metrics.PROTECTED: float(found.is_whole),
         metrics.STANDBY_AGE_SECONDS: found.standby_age,
         metrics.STANDBY_DRIFT: float(len(found.drift)),
         metrics.DRILL_AGE_DAYS: _drill_age_days(runtime),
+        metrics.INCIDENT_OPEN: float(newest.get("status") in _UNSOLVED),
+        **{
+            metrics.PULSE_AGE_SECONDS[site]: max(
+                0.0, (now - datetime.fromisoformat(pulse.at)).total_seconds()
+            )
+            for site, pulse in pulses.items()
+            if pulse is not None
+        },
     }
     client = runtime.clients.cloudwatch(runtime.config.dr.region)
     known = {name: (value, "None") for name, value in values.items() if value is not None}
-    publish(client, runtime.config.name, runtime.now(), known)
+    publish(client, runtime.config.name, now, known)
 
 
 def _drill_age_days(runtime: Runtime) -> float | None:
@@ -199,8 +214,7 @@ def _escalate(runtime: Runtime) -> None:
     newest = runtime.state.get(state.OPEN_INCIDENT)
     if not after or newest is None:
         return
-    unsolved = (IncidentStatus.OPEN, IncidentStatus.ATTENTION, IncidentStatus.FAILED)
-    if newest["status"] not in unsolved or state.kind_of(newest["incident_id"]) is (
+    if newest["status"] not in _UNSOLVED or state.kind_of(newest["incident_id"]) is (
         IncidentKind.DRILL
     ):
         return

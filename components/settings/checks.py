@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from components.settings import declared
 from components.settings.airflow import MICRO
 from components.settings.tree import Settings
 from contract.metrics import TAG_INSTALLATION
+from contract.severity import Severity
 from contract.sites import CopyMode, Site
 
 REPLICATION_SECONDS = 15 * 60
@@ -250,6 +252,14 @@ def _notifications(s: Settings) -> Iterator[str]:
             )
 
 
+def _told(s: Settings) -> Iterator[str]:
+    if s.notifications and all(one.severity is Severity.PAGE for one in s.notifications):
+        yield (
+            "notifications: nobody is told of tickets; leave severity out for at least one of "
+            "them, or alarms that can wait until tomorrow reach no one"
+        )
+
+
 def _tags(s: Settings) -> Iterator[str]:
     for key in sorted(s.tags):
         if key.startswith(("aws:", TAG_PREFIX)):
@@ -272,5 +282,7 @@ CHECKS = (
     Check(("environment", "code"), _files),
     Check(("network",), _network),
     Check(("notifications", "escalation.notifications"), _notifications),
+    Check(("notifications",), _told),
+    Check(("detection.checks",), lambda s: declared.problems(s.detection.checks)),
     Check(("tags",), _tags),
 )

@@ -5,8 +5,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from components.settings.airflow import Environment
+from components.settings.declared import CheckSettings
 from components.settings.section import OPTIONS, REGION, Options, Region, Section
 from contract.names import NAME_PATTERN, Names
+from contract.severity import Severity
 from contract.sites import CopyMode, InFlightRule, Site, Strategy
 
 Protocol = Literal["email", "email-json", "https", "sms", "sqs", "lambda"]
@@ -128,6 +130,9 @@ class Detection(Section):
     pulse_seconds: int = Field(default=180, ge=10, le=3600, description="10 to 3600 seconds")
     backup_seconds: int = Field(default=900, ge=20, le=604_800, description="20 to 604800 seconds")
     probe_seconds: float = Field(default=3, ge=0.5, le=10, description="0.5 to 10 seconds")
+    checks: tuple[CheckSettings, ...] = Field(
+        default=(), max_length=20, description="up to 20 checks of name, kind and what to look at"
+    )
 
 
 class Recovery(Section):
@@ -160,6 +165,15 @@ class Notification(Section):
 
     protocol: Protocol = Field(description=f"one of {', '.join(get_args(Protocol))}")
     endpoint: str = Field(description="the address that goes with the protocol")
+
+
+class Recipient(Notification):
+    """Someone who is told of alarms and incidents."""
+
+    severity: Severity = Field(
+        default=Severity.TICKET,
+        description="page for what cannot wait and nothing else, or ticket for everything",
+    )
 
 
 class Escalation(Section):
@@ -212,8 +226,13 @@ class Settings(Section):
     agent: Agent = Field(default=Agent(), description="agent settings")
     detection: Detection = Field(default=Detection(), description="detection settings")
     recovery: Recovery = Field(default=Recovery(), description="recovery settings")
-    notifications: tuple[Notification, ...] = Field(
-        default=(), description="a list of protocol and endpoint"
+    notifications: tuple[Recipient, ...] = Field(
+        default=(), description="a list of protocol, endpoint and severity"
+    )
+    runbook_url: str = Field(
+        default="docs/runbook.md",
+        pattern=r"^[^\s#]{1,300}$",
+        description="where your people read docs/runbook.md: an address without # and spaces",
     )
     escalation: Escalation = Field(default=Escalation(), description="escalation settings")
     tags: dict[str, str] = Field(default_factory=dict, max_length=40, description="up to 40 tags")

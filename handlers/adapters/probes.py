@@ -8,7 +8,7 @@ from typing import Any
 from contract import keys, metrics
 from contract.handler_config import HandlerConfig
 from contract.sites import Site
-from handlers.adapters import backups
+from handlers.adapters import backups, declared
 from handlers.adapters.answers import all_outcomes
 from handlers.adapters.clients import Clients
 from handlers.adapters.objects import Bucket
@@ -37,6 +37,7 @@ class Observation:
     Args:
         services: by (Region, service).
         mirrors: by site: the ownership mirror that lies in its backup bucket, or None.
+        checks: by name: the user's own checks.
     """
 
     heartbeat: Outcome
@@ -45,6 +46,7 @@ class Observation:
     backup: Outcome
     services: dict[tuple[str, str], Outcome]
     mirrors: dict[Site, Outcome]
+    checks: dict[str, Outcome]
 
 
 def observe(config: HandlerConfig, clients: Clients, owner: Site, now: datetime) -> Observation:
@@ -56,14 +58,19 @@ def observe(config: HandlerConfig, clients: Clients, owner: Site, now: datetime)
     place = config.place(owner)
     dr_bucket = Bucket(clients.s3(config.dr.region, probe=True), config.dr.backup_bucket)
     recent = now - timedelta(seconds=2 * config.detection.backup_seconds)
+    services = _services(config, clients)
     calls: dict[Any, Callable[[], Any]] = {
         "heartbeat": _heartbeat(config, clients, owner, now),
         "environment": _status(clients, place.region, place.environment),
         "pulse": lambda: dr_bucket.read(keys.pulse(owner)),
         "backup": lambda: backups.newest_complete_at(dr_bucket, owner, recent=recent),
         "monitor": _monitor_heartbeat(config, clients),
-        **_services(config, clients),
+        **services,
         **{site: _mirror(config, clients, site) for site in Site},
+        **{
+            ("check", name): call
+            for name, call in declared.calls(config.detection.checks, clients, now).items()
+        },
     }
     # A call may use up both of its client's time-outs; after that the lack of time is our own.
     outcomes = all_outcomes(calls, deadline_seconds=2 * config.detection.probe_seconds + 1)
@@ -72,8 +79,9 @@ def observe(config: HandlerConfig, clients: Clients, owner: Site, now: datetime)
         environment=outcomes["environment"],
         pulse=_content(outcomes["pulse"]),
         backup=outcomes["backup"],
-        services={key: value for key, value in outcomes.items() if isinstance(key, tuple)},
+        services={key: outcomes[key] for key in services},
         mirrors={site: outcomes[site] for site in Site},
+        checks={check.name: outcomes["check", check.name] for check in config.detection.checks},
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from contract.sites import Site
 from contract.verdict import SignalState, Verdict
+from handlers.core.code import Usual
+from handlers.core.declared import CheckResult
 from handlers.core.signals import Signal, Source
 
 
@@ -19,6 +21,7 @@ class Reading:
     verdict: Verdict
     reasons: tuple[str, ...]
     signals: tuple[Signal, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
 
     def to_item(self) -> dict[str, Any]:
         return {
@@ -35,6 +38,15 @@ class Reading:
                 }
                 for signal in self.signals
             ],
+            "checks": [
+                {
+                    "check": check.name,
+                    "state": check.state.value,
+                    "evidence": check.evidence,
+                    "counts": check.counts,
+                }
+                for check in self.checks
+            ],
         }
 
     @classmethod
@@ -49,6 +61,10 @@ class Reading:
                 Signal(Source(raw["signal"]), SignalState(raw["state"]), raw["evidence"])
                 for raw in item["signals"]
             ),
+            checks=tuple(
+                CheckResult(raw["check"], SignalState(raw["state"]), raw["evidence"], raw["counts"])
+                for raw in item.get("checks", [])  # readings of an older version have none
+            ),
         )
 
 
@@ -60,6 +76,7 @@ class Readings:
         verdict: the decided verdict; None before the first reading.
         since: when it began, ISO 8601.
         last_alive_at: the newest proof that the owner ran, ISO 8601; "" if there is none.
+        code: what the owner's environment used to load.
         version: grows with each write, for compare-and-set.
     """
 
@@ -68,9 +85,16 @@ class Readings:
     since: str = ""
     last_alive_at: str = ""
     version: int = 0
+    code: Usual | None = None
 
     def followed_by(
-        self, reading: Reading, verdict: Verdict, last_alive_at: str, *, keep: int
+        self,
+        reading: Reading,
+        verdict: Verdict,
+        last_alive_at: str,
+        *,
+        keep: int,
+        code: Usual | None = None,
     ) -> "Readings":
         """The item after one more reading; only the last `keep` readings stay."""
         same_owner = self.readings and self.readings[-1].epoch == reading.epoch
@@ -80,6 +104,7 @@ class Readings:
             since=self.since if verdict is self.verdict else reading.at.isoformat(),
             last_alive_at=max(self.last_alive_at if same_owner else "", last_alive_at),
             version=self.version + 1,
+            code=code,
         )
 
     def to_item(self) -> dict[str, Any]:
@@ -89,6 +114,7 @@ class Readings:
             "since": self.since,
             "last_alive_at": self.last_alive_at,
             "version": self.version,
+            "code": {} if self.code is None else self.code.to_item(),
         }
 
     @classmethod
@@ -101,4 +127,5 @@ class Readings:
             since=item["since"],
             last_alive_at=item["last_alive_at"],
             version=int(item["version"]),
+            code=Usual.from_item(item.get("code")),
         )

@@ -48,6 +48,8 @@ class Source(StrEnum):
     ENVIRONMENT = "environment"
     PULSE = "pulse"
     BACKUP = "backup"
+    CODE = "code"
+    """Whether the owner loads the DAGs that it used to."""
     REGION = "region"
     """Whether the owner's Region answers, judged against the reference Regions."""
     SIGHT = "sight"

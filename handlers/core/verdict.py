@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 from contract.handler_config import Detection
 from contract.verdict import SignalState, Verdict
+from handlers.core import aws_events
+from handlers.core.aws_events import Note
+from handlers.core.declared import CheckResult
 from handlers.core.readings import Reading
 from handlers.core.signals import Signal, Source
 
@@ -26,8 +29,11 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def assess(signals: Iterable[Signal]) -> Assessment:
+def assess(signals: Iterable[Signal], checks: Sequence[CheckResult] = ()) -> Assessment:
     """The truth table of one reading.
+
+    A check of the user's own that is not good makes the reading DEGRADED; one that counts can be
+    the further proof below, and no check is ever more than that.
 
     DOWN always needs the stale pulse, which alone proves the environment end to end, and one
     further proof of another kind. What cannot be read is no proof: it never leads to DOWN. While
@@ -59,9 +65,11 @@ def assess(signals: Iterable[Signal]) -> Assessment:
         )
         if state(source) is proof
     ]
+    sighted = state(Source.SIGHT) is SignalState.GOOD
+    declared = _reasons(check for check in checks if check.is_proof(sighted=sighted))
     planned_ruled_out = state(Source.ENVIRONMENT) is not SignalState.UNKNOWN
-    if state(Source.PULSE) is SignalState.BAD and proofs and planned_ruled_out:
-        return Assessment(Verdict.DOWN, because(Source.PULSE, *proofs))
+    if state(Source.PULSE) is SignalState.BAD and (proofs or declared) and planned_ruled_out:
+        return Assessment(Verdict.DOWN, (*because(Source.PULSE, *proofs), *declared))
 
     if (
         state(Source.SIGHT) is SignalState.UNREACHABLE
@@ -70,18 +78,29 @@ def assess(signals: Iterable[Signal]) -> Assessment:
         return Assessment(Verdict.BLIND, because(Source.SIGHT, Source.REGION))
 
     not_good = [source for source in Source if state(source) is not SignalState.GOOD]
-    if not not_good:
+    failing = _reasons(check for check in checks if check.state is not SignalState.GOOD)
+    if not not_good and not failing:
         return Assessment(Verdict.HEALTHY, ())
-    return Assessment(Verdict.DEGRADED, because(*not_good))
+    return Assessment(Verdict.DEGRADED, (*because(*not_good), *failing))
 
 
-def decide(readings: Sequence[Reading], detection: Detection, now: datetime) -> Decision:
+def _reasons(checks: Iterable[CheckResult]) -> tuple[str, ...]:
+    return tuple(f"check {check.name}: {check.state} ({check.evidence})" for check in checks)
+
+
+def decide(
+    readings: Sequence[Reading],
+    detection: Detection,
+    now: datetime,
+    events: Sequence[Note] = (),
+) -> Decision:
     """N of M: DOWN only if the newest reading says so and enough recent ones agree.
 
     Args:
         readings: oldest first; only those of the newest one's owner and epoch count.
         detection: N, M and the interval of readings.
         now: readings far older than M intervals do not count: the monitor was away.
+        events: what AWS itself says of trouble there: then one reading less has to agree.
     """
     newest = readings[-1]
     if newest.verdict is not Verdict.DOWN:
@@ -93,7 +112,9 @@ def decide(readings: Sequence[Reading], detection: Detection, now: datetime) -> 
         if (reading.owner, reading.epoch) == (newest.owner, newest.epoch) and reading.at >= oldest
     ]
     down = sum(reading.verdict is Verdict.DOWN for reading in window)
-    if down >= detection.needed:
-        return Decision(Verdict.DOWN, newest.reasons)
-    waiting = f"DOWN in {down} reading(s); {detection.needed} of {detection.window} are needed"
+    needed = aws_events.needed(detection, events)
+    if down >= needed:
+        sooner = tuple(f"event: {note.text}" for note in events[-1:])
+        return Decision(Verdict.DOWN, (*newest.reasons, *sooner))
+    waiting = f"DOWN in {down} reading(s); {needed} of {detection.window} are needed"
     return Decision(Verdict.DEGRADED, (waiting, *newest.reasons))

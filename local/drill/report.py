@@ -1,5 +1,6 @@
 """Renders a drill's report as one HTML file that needs nothing else."""
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -167,12 +168,13 @@ def foretold(report: dict[str, Any]) -> list[tuple[str, ...]]:
     return Forecast.from_dict(report["forecast"]).table()
 
 
-def render(report: dict[str, Any], findings: dict[str, Any]) -> str:
+def render(report: dict[str, Any], findings: dict[str, Any], dashboard: str = "") -> str:
     """The whole page.
 
     Args:
         report: as in report.json.
         findings: the checker's own words: objections, and how often each check was made.
+        dashboard: SVG of what the installation's dashboard showed.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -185,10 +187,12 @@ def render(report: dict[str, Any], findings: dict[str, Any]) -> str:
         foretold=foretold(report),
         recovery_times=recovery_times(report),
         on_aws=on_aws(report),
+        # A picture of its own, so that the page's styles leave it alone.
+        dashboard=base64.b64encode(dashboard.encode()).decode(),
         width=WIDTH,
         line=LINE,
     )
 
 
-def write(path: Path, report: dict[str, Any], findings: dict[str, Any]) -> None:
-    path.write_text(render(report, findings))
+def write(path: Path, report: dict[str, Any], findings: dict[str, Any], dashboard: str) -> None:
+    path.write_text(render(report, findings, dashboard))

@@ -22,6 +22,7 @@ from local.drill.comeback import BACK_EPOCH, LOST_EPOCH, Comeback
 from local.drill.journal import Journal
 from local.drill.move import Move
 from local.drill.operator import Operator
+from local.drill.picture import picture
 from local.drill.recovery import CREATION, Facts, Recovery
 from local.drill.stacks import REGIONS, Stacks
 from local.drill.user import RESTS, User
@@ -154,7 +155,9 @@ class Drill:
             comeback=comeback,
         )
         (self.folder / "report.json").write_text(json.dumps(result, indent=1))
-        report.write(self.folder / "report.html", result, findings)
+        shown = picture(scene.aws, scene.stacks.names, result)
+        (self.folder / "dashboard.svg").write_text(shown)
+        report.write(self.folder / "report.html", result, findings, shown)
         return {**findings, "verified": result["verified"]}
 
     def _come_back(self, scene: Scene, facts: Facts, findings: dict[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,13 @@ class Control:
     def set_replication_lag(self, seconds: float) -> dict[str, Any]:
         return self._call("POST", "replication", {"lag_seconds": seconds})
 
+    def health_event(
+        self, region: str, *, service: str = "EC2", status: str = "open", event: str = ""
+    ) -> dict[str, Any]:
+        """Let AWS Health tell of trouble in a Region; `event` names the one that goes on."""
+        body = {"region": region, "service": service, "status": status, "event": event}
+        return self._call("POST", "health", body)
+
     def shutdown(self) -> None:
         self._call("POST", "shutdown")
 

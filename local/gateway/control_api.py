@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
+from local.gateway.health import Health
 from local.gateway.lambda_runtime.runner import Runner
 from local.gateway.mwaa import Mwaa
 from local.gateway.outage import parse
@@ -37,6 +38,7 @@ class ControlApi:
         runner: Runner,
         replication: Any,  # noqa: ANN401
         deliveries: Any,  # noqa: ANN401
+        health: Health,
         stop: Callable[[], None],
     ) -> None:
         self._world = world
@@ -54,6 +56,7 @@ class ControlApi:
             ("POST", "outage"): self._begin_outage,
             ("DELETE", "outage"): self._end_outage,
             ("POST", "replication"): self._set_replication,
+            ("POST", "health"): lambda _q, body: health.report(body),
             ("POST", "shutdown"): self._shutdown,
         }
 

@@ -103,15 +103,25 @@ def _logs(world: World, region: str, delivery: Delivery) -> None:
     )
 
 
+ENVELOPE = ("id", "time", "account", "region")
+FORWARDED = "_local_forwarded"
+"""In the detail on its way: what a forwarded event keeps and PutEvents would make anew."""
+
+
 def _bus(world: World, region: str, delivery: Delivery) -> None:
+    """An event stays the same on the next bus: its Region is where it happened."""
     event = json.loads(delivery.payload)
+    detail = event
+    if "source" in event:
+        kept = {name: event[name] for name in ENVELOPE if name in event}
+        detail = {**event["detail"], FORWARDED: kept}
     parameters = delivery.options.get("EventBridgeParameters", {})
     world.clients.get("events", region, read_seconds=READ_SECONDS).put_events(
         Entries=[
             {
                 "Source": event.get("source", parameters.get("Source")),
                 "DetailType": event.get("detail-type", parameters.get("DetailType")),
-                "Detail": json.dumps(event["detail"] if "source" in event else event),
+                "Detail": json.dumps(detail),
                 "Resources": event.get("resources", []),
                 "EventBusName": delivery.arn,
             }

@@ -40,6 +40,7 @@ class Gateway:
         from local.gateway.control_api import ControlApi  # noqa: PLC0415
         from local.gateway.deliveries import Deliveries  # noqa: PLC0415
         from local.gateway.handler import QuietHandler  # noqa: PLC0415
+        from local.gateway.health import Health  # noqa: PLC0415
         from local.gateway.lambda_runtime.runner import Runner  # noqa: PLC0415
         from local.gateway.mwaa import Mwaa  # noqa: PLC0415
         from local.gateway.replication import Replicator  # noqa: PLC0415
@@ -66,6 +67,7 @@ class Gateway:
             runner=self._runner,
             replication=self._replicator,
             deliveries=self._deliveries,
+            health=Health(telemetry, self.world.account),
             stop=self.stop,
         )
         application = Application(self.world, self._mwaa, control)

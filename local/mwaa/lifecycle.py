@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.mwaa import errors, prerequisites, record
+from local.mwaa import errors, events, prerequisites, record
 from local.mwaa.aws import Aws
 from local.mwaa.family import numbers
 from local.mwaa.folders import Folders
@@ -146,6 +146,7 @@ class Environment:
         with self._lock:
             self.document = {**self.document, **members, "Status": status}
         log.info("%s/%s: %s", self.place.region, self.name, status)
+        events.announce(self.aws, self.place, self.name, status)
 
     def _require(self, allowed: frozenset[str], verb: str) -> None:
         if self.status not in allowed:

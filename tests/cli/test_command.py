@@ -158,6 +158,33 @@ def test_status_shows_verdict_signals_backup_and_incident() -> None:
         assert text in shown
 
 
+def test_status_shows_the_users_own_checks_and_what_aws_said() -> None:
+    reading = {
+        "at": "2026-11-22T12:00:00+00:00",
+        "verdict": "DEGRADED",
+        "owner": "primary",
+        "epoch": 1,
+        "reasons": ["check orders: bad (5000)"],
+        "signals": [],
+        "checks": [{"check": "orders", "state": "bad", "evidence": "5000", "counts": False}],
+    }
+    put_item(state.READINGS, {"verdict": "DEGRADED", "since": "", "readings": [reading]})
+    note = {
+        "key": "k",
+        "at": "2026-11-22T12:00:00+00:00",
+        "site": "primary",
+        "alarming": True,
+        "text": "EC2 in us-east-1: trouble",
+    }
+    put_item(state.EVENTS, {"notes": [note], "version": 1})
+    shown = run("status").output
+    for text in ("check orders", "5000", "EC2 in us-east-1: trouble"):
+        assert text in shown
+    found = answer("status")
+    assert found["readings"][0]["checks"] == reading["checks"]
+    assert [one["text"] for one in found["events"]] == [note["text"]]
+
+
 def test_backups_are_listed_newest_first_with_their_state() -> None:
     older, newer = put_backup(300), put_backup(30, finished=False)
     rows = answer("backups", "list")

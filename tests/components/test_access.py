@@ -86,7 +86,9 @@ def test_a_role_is_passed_only_by_its_arn_and_only_to_airflow(stack):
 
 @pytest.mark.parametrize("grant", Grant)
 def test_every_grant_means_statements(grant):
-    place = Place(parse(settings_of("dr")), Site.DR)
+    check = {"name": "shop", "kind": "alarm", "region": "us-east-1", "alarm": "errors"}
+    detection = {**settings_of("dr")["detection"], "checks": [check]}
+    place = Place(parse({**settings_of("dr"), "detection": detection}), Site.DR)
     found = granted(grant, place, DrKeys(data="data-arn", seal="seal-arn"))
     assert found.access
     assert all(isinstance(one, Statement) for one in (*found.access, *found.keys))

@@ -1,5 +1,7 @@
 """Both stacks with the real engine, the local provider and the gateway, as one story."""
 
+import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +10,7 @@ from botocore.exceptions import ClientError
 from engine_cloud import Cloud, cloud_in
 from program_run import ACCOUNT, ROOT
 
-from contract import keys
+from contract import keys, state
 from contract.names import Names
 from contract.ownership import INITIAL
 from contract.sites import Site
@@ -71,9 +73,34 @@ def test_the_sealing_key_opens_in_dr_what_was_sealed_in_primary(deployed):
 
 
 def test_no_option_is_in_clear_in_the_state(deployed):
-    state = deployed.must("stack", "export", "-s", "primary")
-    assert "core.default_task_retries" not in state
-    assert "analytics-primary-dags" in state
+    exported = deployed.must("stack", "export", "-s", "primary")
+    assert "core.default_task_retries" not in exported
+    assert "analytics-primary-dags" in exported
+
+
+def noted(cloud: Cloud) -> str:
+    """What the state table holds of AWS's events, as text."""
+    item = cloud.client("dynamodb", REGION[Site.DR]).get_item(
+        TableName=NAMES.state_table, Key={state.PK: {"S": state.EVENTS}}
+    )
+    return json.dumps(item.get("Item", {}))
+
+
+def until_noted(cloud: Cloud, text: str) -> None:
+    deadline = time.monotonic() + 60
+    while text not in noted(cloud):
+        assert time.monotonic() < deadline, noted(cloud)
+        time.sleep(0.5)
+
+
+def test_a_status_change_in_the_primary_region_reaches_the_monitors_table(deployed):
+    entry = {
+        "Source": "aws.airflow",
+        "DetailType": "MWAA Environment Status Change",
+        "Detail": json.dumps({"name": NAMES.environment(Site.PRIMARY), "status": "UNAVAILABLE"}),
+    }
+    deployed.client("events", REGION[Site.PRIMARY]).put_events(Entries=[entry])
+    until_noted(deployed, "analytics-primary: UNAVAILABLE")
 
 
 @pytest.fixture
@@ -82,6 +109,11 @@ def primary_lost(deployed: Cloud) -> Iterator[Cloud]:
     deployed.aws.control.begin_outage(REGION[Site.PRIMARY], mode="hang")
     yield deployed
     deployed.aws.control.end_outage(REGION[Site.PRIMARY])
+
+
+def test_trouble_in_the_primary_region_is_noted_while_that_region_hangs(deployed, primary_lost):
+    primary_lost.aws.control.health_event(REGION[Site.PRIMARY], service="S3", event="hanging")
+    until_noted(deployed, "S3 in us-east-1")
 
 
 def test_the_dr_stack_can_be_changed_while_the_primary_region_hangs(deployed, primary_lost):

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from local.gateway.control import ControlError
 from tests.gateway.conftest import EAST, ROLE, WEST, eventually
 
 pytestmark = pytest.mark.engine
@@ -103,6 +104,7 @@ def test_rule_forwards_to_the_bus_of_another_region(aws):
     put(aws, "far", {"n": 1})
     event = json.loads(eventually(queue.bodies)[0])
     assert (event["source"], event["detail"]) == ("far", {"n": 1})
+    assert event["region"] == EAST, "where it happened, not where it is told"
 
 
 def test_delivery_into_a_lost_region_is_repeated_until_it_returns(aws):
@@ -169,3 +171,57 @@ def test_topic_calls_a_function_and_records_mail_without_sending_it(aws):
         message,
         "all of it",
     )
+
+
+def test_health_tells_of_trouble_where_it_is_and_in_the_backup_region(aws):
+    queues = {region: Queue(aws, f"health-{region}", region) for region in (EAST, WEST)}
+    for region, queue in queues.items():
+        rule(aws, "health", {"source": ["aws.health"]}, {"Arn": queue.arn}, region=region)
+    told = aws.control.health_event(EAST, service="S3", event="e1")
+    for region, queue in queues.items():
+        event = json.loads(eventually(queue.bodies)[0])
+        assert event["region"] == region, "where it is told"
+        assert event["detail"]["eventRegion"] == EAST, "where the trouble is"
+        assert event["detail"]["eventArn"] == told["eventArn"]
+    for region in queues:
+        aws.client("events", region).disable_rule(Name="health")
+
+
+def test_a_lost_region_tells_nothing_itself_and_the_backup_region_does(aws):
+    queues = {region: Queue(aws, f"lost-{region}", region) for region in (EAST, WEST)}
+    for region, queue in queues.items():
+        rule(aws, "lost", {"source": ["aws.health"]}, {"Arn": queue.arn}, region=region)
+    aws.control.begin_outage(EAST, mode="refuse")
+    aws.control.health_event(EAST)
+    eventually(queues[WEST].bodies)
+    aws.control.end_outage()
+    assert queues[EAST].bodies() == []
+    for region in queues:
+        aws.client("events", region).disable_rule(Name="lost")
+
+
+def test_a_bad_health_event_is_refused(aws):
+    with pytest.raises(ControlError, match="status: 'over' is not allowed"):
+        aws.control.health_event(EAST, status="over")
+
+
+def test_what_a_rule_hands_over_and_what_it_gives_up_is_counted(aws):
+    queue = Queue(aws, "counted")
+    missing = f"arn:aws:sqs:{EAST}:{ACCOUNT}:not-there"
+    rule(aws, "counted", {"source": ["counted"]}, {"Arn": queue.arn}, {"Arn": missing})
+    put(aws, "counted", {})
+
+    def count(name):
+        found = aws.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Events",
+            MetricName=name,
+            Dimensions=[{"Name": "RuleName", "Value": "counted"}],
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 60,
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return sum(point["Sum"] for point in found)
+
+    assert eventually(lambda: count("FailedInvocations")) == 1
+    assert eventually(lambda: count("Invocations")) == 1

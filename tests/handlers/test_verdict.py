@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from contract.handler_config import Detection
 from contract.sites import Site
 from contract.verdict import SignalState, Verdict
+from handlers.core.declared import CheckResult
 from handlers.core.readings import Reading, Readings
 from handlers.core.signals import Signal, Source
 from handlers.core.verdict import assess, decide
@@ -93,6 +94,8 @@ def with_all_good(**states: SignalState) -> dict[Source, SignalState]:
         ),
         ("only the pulse is stale", {"pulse": BAD}, Verdict.DEGRADED),
         ("only the backup is old", {"backup": BAD}, Verdict.DEGRADED),
+        ("the DAG source is lost or spoilt", {"code": BAD}, Verdict.DEGRADED),
+        ("the DAGs are lost and the pulse is stale", {"code": BAD, "pulse": BAD}, Verdict.DEGRADED),
         ("an old backup and a stale pulse", {"backup": BAD, "pulse": BAD}, Verdict.DEGRADED),
     ],
 )
@@ -211,3 +214,77 @@ def test_a_new_owner_has_no_proof_of_life_from_the_old_one() -> None:
     kept = kept.followed_by(reading(DOWN, 20), DOWN, "", keep=3)
     assert kept.last_alive_at == "2026-11-22T11:00:00"
     assert kept.followed_by(reading(DOWN, epoch=2), DOWN, "", keep=3).last_alive_at == ""
+
+
+CHECKS = st.lists(
+    st.builds(
+        CheckResult, st.just("shop"), st.sampled_from(SignalState), st.just(""), st.booleans()
+    ),
+    max_size=3,
+)
+
+
+def with_checks(states: dict[Source, SignalState], *checks: CheckResult) -> Verdict:
+    signals = [Signal(source, state, "") for source, state in states.items()]
+    return assess(signals, checks).verdict
+
+
+@pytest.mark.parametrize("state", [BAD, SILENT, UNKNOWN])
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_check_that_is_not_good_degrades_and_no_more(state: SignalState, counts: bool) -> None:
+    check = CheckResult("shop", state, "", counts)
+    assert with_checks(with_all_good(), check) is Verdict.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("state", "counts", "sight", "expected"),
+    [
+        (BAD, True, GOOD, Verdict.DOWN),
+        (BAD, False, GOOD, Verdict.DEGRADED),
+        (UNKNOWN, True, GOOD, Verdict.DEGRADED),
+        (SILENT, True, GOOD, Verdict.DOWN),
+        (SILENT, True, SILENT, Verdict.DEGRADED),
+        (SILENT, True, UNKNOWN, Verdict.DEGRADED),
+    ],
+)
+def test_a_check_that_counts_is_the_second_proof_beside_a_stale_pulse(
+    state: SignalState, counts: bool, sight: SignalState, expected: Verdict
+) -> None:
+    check = CheckResult("shop", state, "", counts)
+    assert with_checks(with_all_good(pulse=BAD, sight=sight), check) is expected
+
+
+@given(STATES, CHECKS)
+def test_checks_never_take_down_what_has_a_fresh_pulse(
+    states: dict[Source, SignalState], checks: list[CheckResult]
+) -> None:
+    assert with_checks({**states, Source.PULSE: GOOD}, *checks) is not Verdict.DOWN
+
+
+@given(STATES, CHECKS)
+def test_checks_never_make_a_verdict_better(
+    states: dict[Source, SignalState], checks: list[CheckResult]
+) -> None:
+    before, after = verdict_of(states), with_checks(states, *checks)
+    assert after is before or after in (Verdict.DEGRADED, Verdict.DOWN)
+    if before is Verdict.DEGRADED:
+        assert after in (Verdict.DEGRADED, Verdict.DOWN)
+    if before is Verdict.DOWN:
+        assert after is Verdict.DOWN
+
+
+@given(STATES, CHECKS)
+def test_checks_that_do_not_count_never_lead_to_down(
+    states: dict[Source, SignalState], checks: list[CheckResult]
+) -> None:
+    harmless = [CheckResult(one.name, one.state, one.evidence) for one in checks]
+    if verdict_of(states) is not Verdict.DOWN:
+        assert with_checks(states, *harmless) is not Verdict.DOWN
+
+
+def test_checks_survive_the_table() -> None:
+    check = CheckResult("shop", BAD, "503", counts=True)
+    taken = Reading(NOW, Site.PRIMARY, 1, Verdict.DEGRADED, ("because",), (), (check,))
+    assert Reading.from_item(taken.to_item()) == taken
+    older = {key: value for key, value in taken.to_item().items() if key != "checks"}
+    assert Reading.from_item(older).checks == ()

@@ -43,7 +43,7 @@ def apply_all(parts: Parts) -> None:
     stepfunctions_jsonata.apply()
     stepfunctions_telemetry.apply(parts.telemetry)
     lambda_.apply(parts.world, parts.runner, parts.telemetry)
-    events.apply(parts.world, parts.deliveries)
+    events.apply(parts.world, parts.deliveries, parts.telemetry)
     scheduler.apply()
     sns.apply(parts.world, parts.deliveries)
     kms.apply()

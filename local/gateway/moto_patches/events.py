@@ -2,25 +2,29 @@
 
 - targets are served by the gateway's deliveries, with Input, InputPath and InputTransformer;
 - a rule with a schedule alone matches no event, and a disabled rule nothing;
+- what was handed over and what was given up is counted per rule, as `AWS/Events` metrics;
+- an event that a rule forwards keeps its id, time, account and Region;
 - an event's time is ISO 8601 text, and targets do not see moto's own fields.
 """
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from jsonpath_ng.ext.parser import parse as parse_path
 from moto.events.models import Rule, events_backends
 
-from local.gateway.deliveries import Deliveries, Delivery
+from local.gateway.deliveries import FORWARDED, Deliveries, Delivery
 from local.gateway.patching import put
+from local.gateway.telemetry import Telemetry
 from local.gateway.world import World
 
 _PLACEHOLDER = re.compile(r'("?)<([A-Za-z0-9_.-]+)>("?)')
 
 
-def apply(world: World, deliveries: Deliveries) -> None:
+def apply(world: World, deliveries: Deliveries, telemetry: Telemetry) -> None:
     def send_to_targets(
         self: Any,  # noqa: ANN401
         original_event: dict[str, Any],
@@ -30,6 +34,7 @@ def apply(world: World, deliveries: Deliveries) -> None:
     ) -> None:
         if self.state == "DISABLED":
             return
+        original_event = as_sent(original_event)
         if not scheduled and not (
             self.event_pattern.dump() and self.event_pattern.matches_event(original_event)
         ):
@@ -51,8 +56,18 @@ def apply(world: World, deliveries: Deliveries) -> None:
                     max_attempts=1 + int(policy.get("MaximumRetryAttempts", 185)),
                     max_age=float(policy.get("MaximumEventAgeInSeconds", 86_400)),
                     dead_letter=target.get("DeadLetterConfig", {}).get("Arn"),
+                    done=counted(self),
                 )
             )
+
+    def counted(rule: Any) -> Callable[[Exception | None], None]:  # noqa: ANN401
+        region, dimensions = rule.region_name, {"RuleName": rule.name}
+
+        def done(error: Exception | None) -> None:
+            name = "FailedInvocations" if error else "Invocations"
+            telemetry.metric(region, "AWS/Events", {name: 1}, dimensions)
+
+        return done
 
     def archive(target: dict[str, Any], event: Any, rule: Any) -> None:  # noqa: ANN401
         transformer = target.get("InputTransformer", {})
@@ -63,6 +78,15 @@ def apply(world: World, deliveries: Deliveries) -> None:
             kept.events.append(event)
 
     put(Rule, "send_to_targets", send_to_targets)
+
+
+def as_sent(event: dict[str, Any]) -> dict[str, Any]:
+    """A forwarded event as it was on the first bus."""
+    detail = event.get("detail")
+    if not isinstance(detail, dict) or FORWARDED not in detail:
+        return event
+    rest = {key: value for key, value in detail.items() if key != FORWARDED}
+    return {**event, **detail[FORWARDED], "detail": rest}
 
 
 def public_form(event: dict[str, Any]) -> dict[str, Any]:
