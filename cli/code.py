@@ -1,4 +1,4 @@
-"""`mwaa-dr code restore`: DAGs, plugins and requirements as they were when a backup was taken."""
+"""`mwaa-dr code`: what the environments run; here, as it was when a backup was taken."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,9 @@ import boto3
 import click
 
 from cli import show, store
+from cli.deploy import check, deploy
 from cli.place import BOUNDED, Place, pass_place
+from cli.seed import seed
 from contract.keys import BackupPlace
 from contract.manifest import Manifest, ObjectSet
 from contract.sites import Site
@@ -74,6 +76,11 @@ def code() -> None:
     """The DAG buckets: what an environment runs."""
 
 
+code.add_command(deploy)
+code.add_command(check)
+code.add_command(seed)
+
+
 @code.command()
 @click.option(
     "--to", required=True, metavar="BACKUP",
@@ -98,7 +105,7 @@ def restore(
     """
     backup, manifest = store.chosen(place, to)
     at = backup.site if site is None else Site(site)
-    name = place.names.dag_bucket(at)
+    name = place.dag_bucket(at)
     s3 = boto3.client("s3", region_name=place.region_of(at), config=BOUNDED)
     changes = list(plan(_versions(place, backup, manifest), Bucket.read(s3, name)))
     missing = [one.key for one in changes if one.action is Action.MISSING]

@@ -1,7 +1,7 @@
 """Which installation the command is about: from options, variables or the `dr` stack's file."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 STACK_FILE = "Pulumi.dr.yaml"
 PREFIX = "mwaa-dr:"
+SECTIONS = ("existing", "code")
+"""Of what the file holds besides scalars, what the commands need to know."""
 BOUNDED = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3})
 
 
@@ -33,6 +35,8 @@ class Place:
     Args:
         region: the DR Region.
         primary_region: where an order for the primary site goes; empty if nobody said.
+        existing: the settings of what is there already, by site.
+        code_replicated: whether S3 carries code, or a pipeline writes it to both sites.
     """
 
     name: str
@@ -40,10 +44,20 @@ class Place:
     region: str
     partition: str = "aws"
     primary_region: str = ""
+    existing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    code_replicated: bool = True
 
     @property
     def names(self) -> Names:
         return Names(self.name, self.account, self.partition)
+
+    def dag_bucket(self, site: Site) -> str:
+        """The bucket that a site's environment loads from."""
+        return self.existing.get(site, {}).get("dagBucket") or self.names.dag_bucket(site)
+
+    def environment(self, site: Site) -> str:
+        """What a site's environment is called."""
+        return self.existing.get(site, {}).get("environment") or self.names.environment(site)
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -129,6 +143,8 @@ def resolve(name: str | None, region: str | None, account: str | None) -> Place:
         str(region),
         settings.get("partition", "aws"),
         settings.get("primaryRegion", ""),
+        settings.get("existing", {}),
+        settings.get("code", {}).get("replication", True),
     )
     try:
         _ = place.names
@@ -138,7 +154,7 @@ def resolve(name: str | None, region: str | None, account: str | None) -> Place:
 
 
 def _stack_settings(start: Path) -> dict[str, Any]:
-    """The scalar settings of the nearest stack file, by key without the namespace."""
+    """The scalar settings of the nearest stack file and `SECTIONS`, by key without namespace."""
     file = next(
         (found for at in (start, *start.parents) if (found := at / STACK_FILE).is_file()), None
     )
@@ -151,5 +167,6 @@ def _stack_settings(start: Path) -> dict[str, Any]:
     return {
         key.removeprefix(PREFIX): value
         for key, value in config.items()
-        if key.startswith(PREFIX) and isinstance(value, str)
+        if key.startswith(PREFIX)
+        and (isinstance(value, str) or key.removeprefix(PREFIX) in SECTIONS)
     }

@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 
 from components.settings import Settings
+from components.settings.existing import ExistingSite
 from contract.metrics import TAG_INSTALLATION, TAG_OBJECT, TAG_SITE
 from contract.names import Names
 from contract.objects import ObjectRole
@@ -38,12 +39,23 @@ class Place:
         return Place(self.settings, self.site.other)
 
     @property
+    def existing(self) -> ExistingSite:
+        """What is there already; the rest is made under the names below."""
+        return self.settings.existing.of(self.site)
+
+    @property
     def environment(self) -> str:
-        return self.names.environment(self.site)
+        primary = self.settings.existing.primary
+        own = primary.environment if self.site is Site.PRIMARY else None
+        return own or self.names.environment(self.site)
+
+    @property
+    def environment_arn(self) -> str:
+        return self.names.arn("airflow", self.region, f"environment/{self.environment}")
 
     @property
     def dag_bucket(self) -> str:
-        return self.names.dag_bucket(self.site)
+        return self.existing.dag_bucket or self.names.dag_bucket(self.site)
 
     @property
     def backup_bucket(self) -> str:
@@ -51,7 +63,9 @@ class Place:
 
     @property
     def topic_arn(self) -> str:
-        return self.names.arn("sns", self.region, self.names.topic(self.site))
+        return self.existing.topic_arn or self.names.arn(
+            "sns", self.region, self.names.topic(self.site)
+        )
 
     @property
     def escalation_arn(self) -> str:

@@ -29,6 +29,18 @@ class ExecutionArgs:
     seal_key: pulumi.Input[str]
 
 
+def policies(args: ExecutionArgs) -> dict[str, list[Statement]]:
+    """The statements of the role by concern."""
+    return {
+        "airflow": airflow_statements(args.place),
+        "recovery": recovery_statements(args.place),
+        "keys": [
+            Statement(KEY_WRITE, args.data_keys),
+            Statement(("kms:Decrypt", "kms:GenerateDataKey"), (args.seal_key,)),
+        ],
+    }
+
+
 class ExecutionRole(Component):
     """What MWAA asks for, what the recovery DAGs need, and the policies the user attached."""
 
@@ -46,14 +58,7 @@ class ExecutionRole(Component):
                 purpose=PURPOSE,
                 role=ObjectRole.ENVIRONMENT,
                 services=SERVICES,
-                policies={
-                    "airflow": airflow_statements(place),
-                    "recovery": recovery_statements(place),
-                    "keys": [
-                        Statement(KEY_WRITE, args.data_keys),
-                        Statement(("kms:Decrypt", "kms:GenerateDataKey"), (args.seal_key,)),
-                    ],
-                },
+                policies=policies(args),
                 managed=place.settings.environment.execution_policy_arns,
             ),
             opts=self.child(),
@@ -67,7 +72,7 @@ def airflow_statements(place: Place) -> list[Statement]:
     names, region = place.names, place.region
     bucket = names.bucket_arn(place.dag_bucket)
     return [
-        Statement(("airflow:PublishMetrics",), (names.environment_arn(place.site, region),)),
+        Statement(("airflow:PublishMetrics",), (place.environment_arn,)),
         Statement(("s3:GetObject*", "s3:GetBucket*", "s3:List*"), (bucket, f"{bucket}/*")),
         Statement(("s3:GetAccountPublicAccessBlock",)),
         Statement(

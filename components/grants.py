@@ -50,13 +50,15 @@ def _in_regions(place: Place) -> Conditions:
 
 
 def _primary_key(dr: Place, actions: tuple[str, ...]) -> Statement:
+    existing = dr.other.existing.data_key_arn
+    if existing:
+        return Statement(actions, (existing,))
     key, condition = by_alias(dr.other, dr.names.data_alias(Site.PRIMARY))
     return Statement(actions, (key,), condition)
 
 
 def _observe(dr: Place, keys: DrKeys) -> Granted:
     del keys
-    names = dr.names
     return Granted(
         (
             Statement(
@@ -68,7 +70,7 @@ def _observe(dr: Place, keys: DrKeys) -> Granted:
             ),
             Statement(
                 ("airflow:GetEnvironment",),
-                tuple(names.environment_arn(one.site, one.region) for one in (dr.other, dr)),
+                tuple(one.environment_arn for one in (dr.other, dr)),
             ),
             Statement(
                 ("s3:ListBucket",),
@@ -173,6 +175,7 @@ def _metrics(dr: Place, keys: DrKeys) -> Granted:
 
 
 def _notify(dr: Place, keys: DrKeys) -> Granted:
+    topic_key = dr.existing.topic_key_arn
     return Granted(
         (
             Statement(
@@ -185,7 +188,12 @@ def _notify(dr: Place, keys: DrKeys) -> Granted:
                 {"StringEquals": {"events:source": events.SOURCE}},
             ),
         ),
-        (Statement(("kms:Decrypt", "kms:GenerateDataKey"), (keys.data,)),),
+        (
+            Statement(
+                ("kms:Decrypt", "kms:GenerateDataKey"),
+                (keys.data, *((topic_key,) if topic_key else ())),
+            ),
+        ),
     )
 
 
@@ -201,7 +209,7 @@ def _remove_environment(dr: Place, keys: DrKeys) -> Granted:
         (
             Statement(
                 ("airflow:GetEnvironment", "airflow:DeleteEnvironment"),
-                (dr.names.environment_arn(dr.site, dr.region),),
+                (dr.environment_arn,),
             ),
         )
     )
@@ -219,7 +227,7 @@ def _create_environment(dr: Place, keys: DrKeys) -> Granted:
         (
             Statement(
                 ("airflow:CreateEnvironment", "airflow:GetEnvironment", "airflow:TagResource"),
-                (names.environment_arn(dr.site, dr.region),),
+                (dr.environment_arn,),
             ),
             Statement(("iam:PassRole",), (execution_role_arn(dr),), service),
             Statement(
@@ -255,7 +263,11 @@ def _create_environment(dr: Place, keys: DrKeys) -> Granted:
         ),
         (
             Statement(
-                (*KEY_WRITE, "kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"), (keys.data,)
+                (
+                    *(*KEY_WRITE, "kms:GenerateDataKeyWithoutPlaintext"),
+                    *("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"),
+                ),
+                (keys.data,),
             ),
         ),
     )

@@ -11,6 +11,12 @@ from contract.objects import ObjectRole
 
 KEPT_DAYS = 30
 """Waiting time of a key's deletion, the longest KMS allows."""
+DNS_SUFFIX = {
+    "aws": "amazonaws.com",
+    "aws-us-gov": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+}
+"""Of the principal of CloudWatch Logs; other services are called alike in all partitions."""
 GOING_DAYS = 7
 """The shortest, for an installation that is being taken down."""
 
@@ -54,7 +60,7 @@ def service_statements(place: Place) -> list[Statement]:
                 "kms:GenerateDataKey*",
                 "kms:Describe*",
             ),
-            principals={"Service": f"logs.{region}.amazonaws.com"},
+            principals={"Service": f"logs.{region}.{DNS_SUFFIX[names.partition]}"},
             conditions={
                 "ArnLike": {"kms:EncryptionContext:aws:logs:arn": names.arn("logs", region, "*")}
             },

@@ -3,20 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from components.base import Component, Place
 from components.iam import RoleArgs, ServiceRole, Statement
-from components.replication import Route, bucket, routes
+from components.replication import Route, bucket, owned_routes
+from components.rules import rule, statements
 from contract.objects import ObjectRole
 from contract.sites import Site
 
 PURPOSE = "replication"
-RTC_MINUTES = 15
-"""The only value that S3 Replication Time Control accepts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,11 +24,13 @@ class LinksArgs:
     Args:
         place: the primary site.
         data_keys: ARN of each site's data key.
+        dag_buckets: names of the DAG buckets that exist, once they were checked.
         after: the primary buckets with their versioning.
     """
 
     place: Place
     data_keys: Mapping[Site, pulumi.Input[str]]
+    dag_buckets: Mapping[Site, pulumi.Input[str]]
     after: tuple[pulumi.Resource, ...]
 
 
@@ -43,7 +43,7 @@ class ReplicationLinks(Component):
         super().__init__(name, opts)
         self._args = args
         by_source: dict[Site, list[Route]] = defaultdict(list)
-        for route in routes(args.place.settings):
+        for route in owned_routes(args.place.settings):
             by_source[route.source].append(route)
         for source, all_routes in by_source.items():
             role = self._role(name, source, all_routes)
@@ -79,66 +79,14 @@ class ReplicationLinks(Component):
     def _config(self, name: str, role: ServiceRole, rows: list[Route]) -> None:
         settings, first = self._args.place.settings, rows[0]
         key = self._args.data_keys[first.source.other]
+        source = bucket(settings, first.source, first.kind)
+        if first.kind is ObjectRole.DAGS:
+            source = self._args.dag_buckets.get(first.source, source)
         aws.s3.BucketReplicationConfig(
             f"{name}-{first.source}-{first.kind}",
             region=settings.region(first.source),
-            bucket=bucket(settings, first.source, first.kind),
+            bucket=source,
             role=role.arn,
-            rules=[
-                _rule(
-                    settings.names.bucket_arn(bucket(settings, row.source.other, row.kind)),
-                    priority,
-                    row,
-                    key,
-                )
-                for priority, row in enumerate(rows, start=1)
-            ],
+            rules=[rule(settings, row, number, key) for number, row in enumerate(rows, start=1)],
             opts=self.child(depends_on=[role, *self._args.after]),
         )
-
-
-def statements(place: Place, all_routes: list[Route]) -> list[Statement]:
-    """What S3 needs to read at `place` and to write at the other site."""
-    settings, names = place.settings, place.names
-    kinds = sorted({route.kind for route in all_routes})
-    sources = [names.bucket_arn(bucket(settings, place.site, kind)) for kind in kinds]
-    targets = [names.bucket_arn(bucket(settings, place.site.other, kind)) for kind in kinds]
-    return [
-        Statement(("s3:GetReplicationConfiguration", "s3:ListBucket"), tuple(sources)),
-        Statement(
-            (
-                *("s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl"),
-                "s3:GetObjectVersionTagging",
-            ),
-            tuple(f"{arn}/*" for arn in sources),
-        ),
-        Statement(
-            ("s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"),
-            tuple(f"{arn}/*" for arn in targets),
-        ),
-    ]
-
-
-def _rule(target: str, priority: int, row: Route, key_arn: pulumi.Input[str]) -> Any:  # noqa: ANN401
-    minutes = {"minutes": RTC_MINUTES}
-    destination: dict[str, Any] = {
-        "bucket": target,
-        "encryption_configuration": {"replica_kms_key_id": key_arn},
-        "metrics": {"status": "Enabled"},
-    }
-    if row.timed:
-        destination["metrics"] = {"status": "Enabled", "event_threshold": minutes}
-        destination["replication_time"] = {"status": "Enabled", "time": minutes}
-    return {
-        "id": row.rule,
-        "status": "Enabled",
-        "priority": priority,
-        "filter": {"prefix": row.prefix},
-        "delete_marker_replication": {"status": "Enabled" if row.deletions else "Disabled"},
-        "source_selection_criteria": {
-            "sse_kms_encrypted_objects": {"status": "Enabled"},
-            # Both sites can change an object's metadata; without this the copies drift apart.
-            "replica_modifications": {"status": "Enabled"},
-        },
-        "destination": destination,
-    }

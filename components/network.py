@@ -8,6 +8,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components.base import Component, Place
+from components.endpoints import GATEWAY, interfaces, service_name
+from components.flow_logs import FlowLogArgs, FlowLogs
+from components.settings.tree import FLOW_LOG_DAYS, SiteNetwork
 from contract.objects import ObjectRole
 
 ZONES = 2
@@ -17,9 +20,10 @@ ANYWHERE = "0.0.0.0/0"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkArgs:
-    """Whose network."""
+    """Whose network, and which key encrypts its flow logs."""
 
     place: Place
+    key_arn: pulumi.Input[str]
 
 
 def subnet_cidrs(vpc: str) -> list[str]:
@@ -28,7 +32,7 @@ def subnet_cidrs(vpc: str) -> list[str]:
 
 
 class EnvironmentNetwork(Component):
-    """Two private subnets with a way out, and a security group that trusts itself."""
+    """Two private subnets, a way out or endpoints, and a security group that trusts itself."""
 
     subnet_ids: Sequence[pulumi.Input[str]]
     security_group_ids: Sequence[pulumi.Input[str]]
@@ -45,8 +49,13 @@ class EnvironmentNetwork(Component):
             self.security_group_ids = network.security_group_ids
         else:
             vpc = self._vpc(network.vpc_cidr or "")
-            self.subnet_ids = self._subnets(vpc, network.vpc_cidr or "", network.nat_gateways or 1)
-            self.security_group_ids = [self._security_group(vpc)]
+            group = self._security_group(vpc)
+            self.subnet_ids = self._subnets(vpc, network, group)
+            self.security_group_ids = [group]
+            days = FLOW_LOG_DAYS if network.flow_log_days is None else network.flow_log_days
+            if days:
+                flow = FlowLogArgs(place=args.place, vpc_id=vpc.id, key_arn=args.key_arn, days=days)
+                FlowLogs(f"{name}-logs", flow, self.child())
         self.register_outputs(
             {"subnet_ids": self.subnet_ids, "security_group_ids": self.security_group_ids}
         )
@@ -68,7 +77,9 @@ class EnvironmentNetwork(Component):
             opts=self.child(),
         )
 
-    def _subnets(self, vpc: aws.ec2.Vpc, cidr: str, gateways: int) -> list[pulumi.Output[str]]:
+    def _subnets(
+        self, vpc: aws.ec2.Vpc, network: SiteNetwork, group: pulumi.Output[str]
+    ) -> list[pulumi.Output[str]]:
         name, region = self._name, self._place.region
         zones = aws.get_availability_zones_output(
             region=region,
@@ -76,7 +87,59 @@ class EnvironmentNetwork(Component):
             # Local zones are opted into; MWAA does not run there.
             filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
         ).names
-        ranges = subnet_cidrs(cidr)
+        ranges = subnet_cidrs(network.vpc_cidr or "")
+        tables = [self._table(vpc, f"private-{zone}") for zone in range(ZONES)]
+        private: list[pulumi.Output[str]] = []
+        for zone in range(ZONES):
+            subnet = self._subnet(vpc, f"private-{zone}", ranges[ZONES + zone], zones[zone])
+            self._associate(f"private-{zone}", subnet, tables[zone])
+            private.append(subnet.id)
+        if network.closed:
+            self._endpoints(vpc, private, group)
+        else:
+            public = [
+                self._subnet(vpc, f"public-{zone}", ranges[zone], zones[zone])
+                for zone in range(ZONES)
+            ]
+            self._way_out(vpc, public, tables, network.nat_gateways or 1)
+        aws.ec2.VpcEndpoint(
+            f"{name}-s3",
+            region=region,
+            vpc_id=vpc.id,
+            service_name=service_name(self._place, GATEWAY),
+            vpc_endpoint_type="Gateway",
+            route_table_ids=[table.id for table in tables],
+            tags=self._tags("s3"),
+            opts=self.child(),
+        )
+        return private
+
+    def _endpoints(
+        self, vpc: aws.ec2.Vpc, subnets: list[pulumi.Output[str]], group: pulumi.Output[str]
+    ) -> None:
+        for service in interfaces(self._place):
+            suffix = service.replace(".", "-")
+            aws.ec2.VpcEndpoint(
+                f"{self._name}-{suffix}",
+                region=self._place.region,
+                vpc_id=vpc.id,
+                service_name=service_name(self._place, service),
+                vpc_endpoint_type="Interface",
+                subnet_ids=subnets,
+                security_group_ids=[group],
+                private_dns_enabled=True,
+                tags=self._tags(suffix),
+                opts=self.child(),
+            )
+
+    def _way_out(
+        self,
+        vpc: aws.ec2.Vpc,
+        public: list[aws.ec2.Subnet],
+        private_tables: list[aws.ec2.RouteTable],
+        gateways: int,
+    ) -> None:
+        name, region = self._name, self._place.region
         internet = aws.ec2.InternetGateway(
             f"{name}-internet",
             region=region,
@@ -94,37 +157,18 @@ class EnvironmentNetwork(Component):
             opts=self.child(),
         )
         nats: list[aws.ec2.NatGateway] = []
-        tables: list[aws.ec2.RouteTable] = []
-        private: list[pulumi.Output[str]] = []
-        for zone in range(ZONES):
-            public = self._subnet(vpc, f"public-{zone}", ranges[zone], zones[zone])
-            self._associate(f"public-{zone}", public, public_table)
+        for zone, subnet in enumerate(public):
+            self._associate(f"public-{zone}", subnet, public_table)
             if zone < gateways:
-                nats.append(self._nat(zone, public, out))
-            table = self._table(vpc, f"private-{zone}")
+                nats.append(self._nat(zone, subnet, out))
             aws.ec2.Route(
                 f"{name}-private-{zone}-out",
                 region=region,
-                route_table_id=table.id,
+                route_table_id=private_tables[zone].id,
                 destination_cidr_block=ANYWHERE,
                 nat_gateway_id=nats[-1].id,
                 opts=self.child(),
             )
-            subnet = self._subnet(vpc, f"private-{zone}", ranges[ZONES + zone], zones[zone])
-            self._associate(f"private-{zone}", subnet, table)
-            tables.append(table)
-            private.append(subnet.id)
-        aws.ec2.VpcEndpoint(
-            f"{name}-s3",
-            region=region,
-            vpc_id=vpc.id,
-            service_name=f"com.amazonaws.{region}.s3",
-            vpc_endpoint_type="Gateway",
-            route_table_ids=[table.id for table in tables],
-            tags=self._tags("s3"),
-            opts=self.child(),
-        )
-        return private
 
     def _subnet(
         self, vpc: aws.ec2.Vpc, suffix: str, cidr: str, zone: pulumi.Input[str]

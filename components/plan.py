@@ -46,6 +46,8 @@ def agent_config(place: Place) -> AgentConfig:
 
 
 def execution_role_arn(place: Place) -> str:
+    if place.existing.execution_role_arn:
+        return place.existing.execution_role_arn
     names = place.names
     role = names.role(place.site, PURPOSE)
     return f"arn:{names.partition}:iam::{names.account}:role/{role}"

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from components.base import Place
 from components.settings import Settings
+from components.settings.existing import OWNER
 from contract.keys import BACKUPS, site_backups
 from contract.objects import ObjectRole
 from contract.sites import CopyMode, Site
@@ -46,9 +48,19 @@ def routes(settings: Settings) -> tuple[Route, ...]:
     return (*code, *_BACKUPS[settings.backup.copy_mode])
 
 
+def owned_routes(settings: Settings) -> tuple[Route, ...]:
+    """Those of them that this program keeps itself."""
+    return tuple(
+        route
+        for route in routes(settings)
+        if route.kind is not ObjectRole.DAGS
+        or settings.existing.of(route.source).replication_rules != OWNER
+    )
+
+
 def bucket(settings: Settings, site: Site, kind: ObjectRole) -> str:
-    names = settings.names
-    return names.dag_bucket(site) if kind is ObjectRole.DAGS else names.backup_bucket(site)
+    place = Place(settings, site)
+    return place.dag_bucket if kind is ObjectRole.DAGS else place.backup_bucket
 
 
 _BACKUPS = {

@@ -13,9 +13,11 @@ names their version for as long as it lives.
 import math
 from dataclasses import dataclass
 
+from contract.keys import BATCH_REPORTS
+
 DAY = 24 * 3600
 CONTROL_DAYS = 30
-"""Orders and acknowledgements, for looking back at an incident."""
+"""Orders, acknowledgements and reports, for looking back."""
 PULSE_DAYS = 7
 """Old versions of control objects: a pulse is written each minute."""
 CONFIG_DAYS = 365
@@ -58,6 +60,7 @@ def backup_bucket(backup_days: int) -> tuple[Retention, ...]:
         Retention("orders", "control/orders/", CONTROL_DAYS),
         Retention("acks", "control/acks/", CONTROL_DAYS),
         Retention("config", "config/", None, CONFIG_DAYS),
+        Retention("batch-reports", BATCH_REPORTS, CONTROL_DAYS, CONTROL_DAYS),
     )
 
 

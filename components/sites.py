@@ -1,6 +1,5 @@
 """The two sites: which building blocks each stack has and how they hang together."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -9,21 +8,30 @@ import pulumi_aws as aws
 from components import retention
 from components.alarms import Alarms, AlarmsArgs, dr_rows, primary_rows
 from components.base import Place
+from components.choices import (
+    alert_topics,
+    dag_bucket,
+    data_key,
+    execution_role,
+    primary_environment,
+)
 from components.code import CodeArgs, DagCode
 from components.dashboard import Dashboard, DashboardArgs
-from components.environment import AirflowEnvironment, EnvironmentArgs
 from components.events import AwsEvents, EventsArgs
-from components.execution_role import ExecutionArgs, ExecutionRole
+from components.execution_role import ExecutionArgs, policies
+from components.existing import ExistingBucket, ExistingBucketArgs
 from components.functions import FunctionsArgs, StepFunctions
 from components.grants import DrKeys
-from components.keys import DataKey, KeyArgs, ReplicaArgs, SealKey, SealReplica
+from components.keys import KeyArgs, ReplicaArgs, SealKey, SealReplica
 from components.links import LinksArgs, ReplicationLinks
 from components.machines import MachineArgs, StateMachine
 from components.network import EnvironmentNetwork, NetworkArgs
-from components.plan import agent_config, handler_config, with_target
+from components.owners import OUTPUT as OWNERS_ADD
+from components.owners import owners_add
+from components.plan import handler_config, with_target
 from components.schedule import MonitorSchedule, ScheduleArgs
-from components.settings.tree import Notification
-from components.storage import BucketArgs, SafeBucket
+from components.seed import SeedArgs, SeedRole
+from components.storage import BucketArgs, Lock, SafeBucket
 from components.strategies import STRATEGIES
 from components.strategies.base import DrGround
 from components.switching import OUTPUT, checked_strategy
@@ -60,9 +68,9 @@ def build(place: Place) -> Outputs:
 
 def _dr(place: Place) -> Outputs:
     kept = pulumi.ResourceOptions(protect=place.keep)
-    key = DataKey("data", KeyArgs(place=place), kept)
+    key = data_key(place, kept)
     seal = SealKey("seal", KeyArgs(place=place), kept)
-    dags, backups = _buckets(place, key)
+    dags, backups = _buckets(place, key.arn)
     if place.escalation_arn:
         AlertTopic(
             "escalation",
@@ -74,12 +82,11 @@ def _dr(place: Place) -> Outputs:
             ),
         )
     table = StateTable("state", TableArgs(place=place, key_arn=key.arn), kept)
-    topics = _alerts(place, key)
-    network = EnvironmentNetwork("network", NetworkArgs(place=place))
+    topics = alert_topics(place, key.arn)
+    network = EnvironmentNetwork("network", NetworkArgs(place=place, key_arn=key.arn))
     # A recovery may need it when IAM's control plane is out of reach.
-    role = ExecutionRole(
-        "execution", ExecutionArgs(place=place, data_keys=(key.arn,), seal_key=seal.arn)
-    )
+    allowed = ExecutionArgs(place=place, data_keys=(key.arn,), seal_key=seal.arn)
+    role = execution_role(allowed)
     found = STRATEGIES[place.settings.strategy](
         DrGround(
             place=place,
@@ -97,7 +104,7 @@ def _dr(place: Place) -> Outputs:
         FunctionsArgs(
             place=place,
             keys=DrKeys(data=key.arn, seal=seal.arn),
-            config=found.apply(lambda target: with_target(config, target)),
+            config=_guarded(place, found.apply(lambda target: with_target(config, target))),
         ),
     )
     machines = {
@@ -126,46 +133,42 @@ def _dr(place: Place) -> Outputs:
         "monitorMachineArn": machines[MONITOR].arn,
         "recoveryMachineArn": machines[RECOVERY].arn,
         "dashboardUrl": dashboard.url,
+        **_to_add(place, allowed),
     }
 
 
 def _primary(place: Place) -> Outputs:
     kept = pulumi.ResourceOptions(protect=place.keep)
     dr = place.other
-    dr_key = _key_in_dr(dr, dr.names.data_alias(dr.site))
+    dr_key = dr.existing.data_key_arn or _key_in_dr(dr, dr.names.data_alias(dr.site))
     dr_seal = _key_in_dr(dr, dr.names.seal_alias(dr.site))
-    key = DataKey("data", KeyArgs(place=place), kept)
+    key = data_key(place, kept)
     seal = SealReplica("seal", ReplicaArgs(place=place, source_arn=dr_seal), kept)
-    dags, backups = _buckets(place, key)
-    topics = _alerts(place, key)
-    network = EnvironmentNetwork("network", NetworkArgs(place=place))
-    role = ExecutionRole(
-        "execution", ExecutionArgs(place=place, data_keys=(key.arn, dr_key), seal_key=seal.arn)
-    )
+    dags, backups = _buckets(place, key.arn)
+    topics = alert_topics(place, key.arn)
+    allowed = ExecutionArgs(place=place, data_keys=(key.arn, dr_key), seal_key=seal.arn)
+    role = execution_role(allowed)
     links = ReplicationLinks(
         "replication",
         LinksArgs(
             place=place,
             data_keys={Site.PRIMARY: key.arn, Site.DR: dr_key},
+            dag_buckets=_checked_dag_buckets(dags, dr),
             after=(dags, backups),
         ),
     )
+    if place.settings.code.seed:
+        SeedRole("seed", SeedArgs(place=place, key_arn=key.arn))
     code = DagCode("code", CodeArgs(place=place, bucket=dags.bucket, after=(dags, links)))
-    environment = AirflowEnvironment(
-        "airflow",
-        EnvironmentArgs(
-            place=place,
-            role_arn=role.arn,
-            bucket_arn=dags.arn,
-            key_arn=key.arn,
-            subnet_ids=network.subnet_ids,
-            security_group_ids=network.security_group_ids,
-            options=agent_config(place).to_options(),
-            files=code.extra,
-            after=(code, dags, backups, role, network),
-        ),
+    environment = primary_environment(
+        place,
+        role=role,
+        dags=dags,
+        key_arn=key.arn,
+        code=code,
+        after=(code, dags, backups, role),
         # The metadata database goes with it, also when a change would replace it.
-        kept,
+        opts=kept,
     )
     AwsEvents("events", EventsArgs(place=place))
     Alarms("alarm", AlarmsArgs(place=place, rows=primary_rows(place), topic_arns=topics))
@@ -173,26 +176,40 @@ def _primary(place: Place) -> Outputs:
         "topicArn": topics[Severity.PAGE],
         "environmentArn": environment.arn,
         "webserverUrl": environment.webserver_url,
+        **_to_add(place, allowed),
     }
 
 
-def _alerts(place: Place, key: DataKey) -> dict[Severity, pulumi.Output[str]]:
-    """Where alarms of each severity go: one topic for all, until somebody wants pages only."""
-    people = place.settings.notifications
-
-    def topic(name: str, physical: str, told: Sequence[Notification]) -> pulumi.Output[str]:
-        args = TopicArgs(place=place, topic=physical, key_arn=key.arn, notifications=told)
-        return AlertTopic(name, args).arn
-
-    pages = topic("alerts", place.names.topic(place.site), people)
-    if not place.sorts_by_severity:
-        return dict.fromkeys(Severity, pages)
-    everything = [one for one in people if one.severity is Severity.TICKET]
-    tickets = topic("tickets", place.names.ticket_topic(place.site), everything)
-    return {Severity.PAGE: pages, Severity.TICKET: tickets}
+def _guarded(place: Place, config: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Airflow options may hold secrets: then what carries them is none of the state's business."""
+    overridden = place.settings.recovery.airflow_options
+    return pulumi.Output.secret(config) if overridden else config
 
 
-def _dr_code(place: Place, dags: SafeBucket) -> DagCode | None:
+def _to_add(place: Place, allowed: ExecutionArgs) -> Outputs:
+    """What the owners of existing things have to do; nothing where all of it is made here."""
+    found = owners_add(
+        place, role_policies=policies(allowed), dag_retention=retention.dag_bucket(_days(place))
+    )
+    return {OWNERS_ADD: found} if found else {}
+
+
+def _checked_dag_buckets(
+    dags: SafeBucket | ExistingBucket, dr: Place
+) -> dict[Site, pulumi.Output[str]]:
+    """Names that are known once nobody else turned out to own the buckets' replication."""
+    found: dict[Site, pulumi.Output[str]] = {}
+    if not dr.settings.code.replication:
+        return found
+    if isinstance(dags, ExistingBucket):
+        found[Site.PRIMARY] = dags.bucket
+    if dr.existing.dag_bucket:
+        args = ExistingBucketArgs(place=dr, linked=True)
+        found[Site.DR] = ExistingBucket("dr-dags", args).bucket
+    return found
+
+
+def _dr_code(place: Place, dags: SafeBucket | ExistingBucket) -> DagCode | None:
     """What the DR bucket cannot get by replication alone.
 
     A passive environment is created with versions of files that are there, and is never without the
@@ -209,29 +226,30 @@ def _dr_code(place: Place, dags: SafeBucket) -> DagCode | None:
     )
 
 
-def _buckets(place: Place, key: DataKey) -> tuple[SafeBucket, SafeBucket]:
+def _days(place: Place) -> int:
     backup = place.settings.backup
-    days = retention.backup_days(
+    return retention.backup_days(
         backup.retention_days, backup.base_interval_hours * 3600, backup.interval_seconds
     )
-    dags = SafeBucket(
-        "dags",
-        BucketArgs(
-            place=place,
-            bucket=place.dag_bucket,
-            role=ObjectRole.DAGS,
-            key_arn=key.arn,
-            retention=retention.dag_bucket(days),
-        ),
-    )
+
+
+def _buckets(
+    place: Place, key_arn: pulumi.Input[str]
+) -> tuple[SafeBucket | ExistingBucket, SafeBucket]:
+    days, backup = _days(place), place.settings.backup
+    linked = place.site is Site.PRIMARY and place.settings.code.replication
+    dags = dag_bucket(place, key_arn, retention.dag_bucket(days), linked=linked)
     backups = SafeBucket(
         "backups",
         BucketArgs(
             place=place,
             bucket=place.backup_bucket,
             role=ObjectRole.BACKUPS,
-            key_arn=key.arn,
+            key_arn=key_arn,
             retention=retention.backup_bucket(days),
+            lock=Lock(backup.object_lock_mode, backup.object_lock_days)
+            if backup.object_lock_days
+            else None,
         ),
         pulumi.ResourceOptions(protect=place.keep),
     )

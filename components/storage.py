@@ -10,7 +10,16 @@ import pulumi_aws as aws
 from components.base import Component, Place
 from components.iam import Statement, document
 from components.retention import UPLOAD_DAYS, Retention
+from components.settings.tree import LockMode
 from contract.objects import ObjectRole
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The Object Lock that every new version gets."""
+
+    mode: LockMode
+    days: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +32,7 @@ class BucketArgs:
         role: what it holds.
         key_arn: the key that encrypts it.
         retention: how long objects are kept.
+        lock: how long nobody can delete a version; None for no Object Lock.
     """
 
     place: Place
@@ -30,6 +40,7 @@ class BucketArgs:
     role: ObjectRole
     key_arn: pulumi.Input[str]
     retention: Sequence[Retention]
+    lock: Lock | None = None
 
 
 class SafeBucket(Component):
@@ -48,8 +59,11 @@ class SafeBucket(Component):
             region=region,
             bucket=args.bucket,
             force_destroy=not place.keep,
+            object_lock_enabled=True if args.lock else None,
             tags=place.tags(args.role),
-            opts=self.child(),
+            # A bucket that is there already is locked by the setting below; this one alone would
+            # replace it.
+            opts=self.child(ignore_changes=["objectLockEnabled"]),
         )
         aws.s3.BucketOwnershipControls(
             f"{name}-ownership",
@@ -98,11 +112,20 @@ class SafeBucket(Component):
             # Rules about noncurrent versions mean nothing before there are versions.
             opts=self.child(depends_on=[versioning]),
         )
+        if args.lock:
+            retention = {"mode": args.lock.mode, "days": args.lock.days}
+            aws.s3.BucketObjectLockConfiguration(
+                f"{name}-lock",
+                region=region,
+                bucket=bucket.bucket,
+                rule={"default_retention": retention},
+                opts=self.child(depends_on=[versioning]),
+            )
         aws.s3.BucketPolicy(
             f"{name}-policy",
             region=region,
             bucket=bucket.bucket,
-            policy=document([_tls_only(place.names.bucket_arn(args.bucket))]),
+            policy=document(bucket_statements(place, args.bucket)),
             # S3 answers 409 when both are written to a bucket at once.
             opts=self.child(depends_on=[closed]),
         )
@@ -133,11 +156,23 @@ def _rule(row: Retention) -> Any:  # noqa: ANN401 - pulumi-aws's own dictionarie
     return rule
 
 
-def _tls_only(arn: str) -> Statement:
-    return Statement(
-        ("s3:*",),
-        (arn, f"{arn}/*"),
-        {"Bool": {"aws:SecureTransport": "false"}},
-        principals="*",
-        effect="Deny",
-    )
+def bucket_statements(place: Place, bucket: str) -> list[Statement]:
+    """Neither over plain HTTP, nor by anybody of another account: no grant can undo a Deny."""
+    arn = place.names.bucket_arn(bucket)
+    return [
+        Statement(
+            ("s3:*",),
+            (arn, f"{arn}/*"),
+            conditions,
+            principals="*",
+            effect="Deny",
+        )
+        for conditions in (
+            {"Bool": {"aws:SecureTransport": "false"}},
+            {
+                "StringNotEquals": {"aws:PrincipalAccount": place.settings.account},
+                # S3's own deliveries come from no account.
+                "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+            },
+        )
+    ]

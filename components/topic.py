@@ -44,7 +44,7 @@ class AlertTopic(Component):
             f"{name}-policy",
             region=place.region,
             arn=topic.arn,
-            policy=document(_statements(place, args.topic)),
+            policy=document(_statements(place, place.names.arn("sns", place.region, args.topic))),
             opts=self.child(),
         )
         for index, one in enumerate(args.notifications):
@@ -53,28 +53,35 @@ class AlertTopic(Component):
                 region=place.region,
                 topic=topic.arn,
                 protocol=one.protocol,
-                endpoint=one.endpoint,
+                # It may hold a token, and a person's address is nobody else's business.
+                endpoint=pulumi.Output.secret(one.endpoint),
                 opts=self.child(),
             )
         self.arn = topic.arn
         self.register_outputs({"arn": self.arn})
 
 
-def _statements(place: Place, name: str) -> list[Statement]:
+def publish_statements(place: Place, arn: str) -> list[Statement]:
+    """Who publishes: the account's roles as far as their policies go, and the alarms."""
     account = place.settings.account
-    topic = (place.names.arn("sns", place.region, name),)
     root = f"arn:{place.names.partition}:iam::{account}:root"
     return [
-        Statement(("sns:Publish",), topic, principals={"AWS": root}),
+        Statement(("sns:Publish",), (arn,), principals={"AWS": root}),
         Statement(
             ("sns:Publish",),
-            topic,
+            (arn,),
             {"StringEquals": {"aws:SourceAccount": account}},
             principals={"Service": "cloudwatch.amazonaws.com"},
         ),
+    ]
+
+
+def _statements(place: Place, arn: str) -> list[Statement]:
+    return [
+        *publish_statements(place, arn),
         Statement(
             ("sns:Publish",),
-            topic,
+            (arn,),
             {"Bool": {"aws:SecureTransport": "false"}},
             principals="*",
             effect="Deny",

@@ -8,6 +8,7 @@ control/fences/<site>/<epoch>/<time>.json    what a site without the epoch pause
 config/<site>/environment.json               captured GetEnvironment of that site
 backups/<site>/<epoch>/<backup id>/...       one backup; its manifest.json is written last
 divergence/backups/...                       the same, of sites that had lost the epoch
+batch/...                                    reports of S3 Batch Operations
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MANIFEST = "manifest.json"
 BACKUPS = "backups/"
 DIVERGENCE = "divergence/"
 """Apart from backups: no recovery may ever choose one by itself."""
+BATCH_REPORTS = "batch/"
 BACKUP_ID_FORMAT = "%Y%m%dT%H%M%S%fZ"
 
 

@@ -12,6 +12,8 @@ NAME_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,18}[a-z0-9]")
 RECOVERY_DAG_PREFIX = "mwaa_dr_"
 """Every DAG of ours starts with this; imports, pauses and backups leave such DAGs alone."""
 
+SEED = "seed"
+"""The end of the name of the role that carries what was there before replication."""
 AGENT_DAG = "mwaa_dr_agent"
 EXPORT_DAG = "mwaa_dr_export"
 IMPORT_DAG = "mwaa_dr_import"
@@ -84,6 +86,9 @@ class Names:
     def function_log(self, step: str) -> str:
         return f"/aws/lambda/{self.function(step)}"
 
+    def flow_log(self, site: Site) -> str:
+        return f"/aws/vpc/{self.name}-{site}"
+
     def machine_log(self, machine: str) -> str:
         """`vendedlogs` keeps Step Functions' entry in the log resource policy within its limit."""
         return f"/aws/vendedlogs/states/{self.state_machine(machine)}"
@@ -110,9 +115,6 @@ class Names:
     def arn(self, service: str, region: str, resource: str) -> str:
         """An ARN of this account, e.g. `arn("lambda", "us-west-2", "function:x")`."""
         return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
-
-    def environment_arn(self, site: Site, region: str) -> str:
-        return self.arn("airflow", region, f"environment/{self.environment(site)}")
 
     def state_machine_arn(self, machine: str, region: str) -> str:
         return self.arn("states", region, f"stateMachine:{self.state_machine(machine)}")

@@ -64,7 +64,8 @@ def _reading(
     """The reading, and what the owner's environment usually loads from now on."""
     config = runtime.config
     place = config.place(record.owner)
-    others = (config.dr.region, config.witness_region)
+    # In a partition of two Regions the DR Region is its own witness.
+    others = dict.fromkeys((config.dr.region, config.witness_region))
     reach = signals.reachability(
         seen.services,
         subject=place.region,

@@ -35,10 +35,10 @@ class Environment(Section):
     a person makes, and so would a recovery.
     """
 
-    airflow_version: str = Field(
+    airflow_version: str | None = Field(
+        default=None,
         pattern=r"^\d+\.\d+\.\d+$",
         description="a version that MWAA can create, like 2.10.3",
-        examples=["2.10.3"],
     )
     environment_class: EnvironmentClass = Field(
         default="mw1.small", description=f"one of {', '.join(get_args(EnvironmentClass))}"

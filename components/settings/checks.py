@@ -1,22 +1,23 @@
 """Settings that are each fine and do not go together: one row per rule."""
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from components.settings import declared
+from components.settings import declared, existing_checks, network_checks
 from components.settings.airflow import MICRO
 from components.settings.tree import Settings
 from contract.metrics import TAG_INSTALLATION
 from contract.severity import Severity
-from contract.sites import CopyMode, Site
+from contract.sites import CopyMode
 
 REPLICATION_SECONDS = 15 * 60
 """S3 Replication Time Control: 99.99 % of objects within 15 minutes by design (S3 user guide)."""
 EXPORT_SECONDS = 60
 """Time an export may take: a million task instances take well under a minute (measured)."""
 PARTITION_OF_PREFIX = {"us-gov-": "aws-us-gov", "cn-": "aws-cn"}
+TWO_REGIONS = ("aws-us-gov", "aws-cn")
+"""Partitions without a third Region that could be the witness."""
 TAG_PREFIX = TAG_INSTALLATION.partition(":")[0] + ":"
 ENDPOINT_START = {
     "https": "https://",
@@ -54,12 +55,27 @@ def _touches(key: str, refused: str) -> bool:
 
 
 def _witness(s: Settings) -> Iterator[str]:
-    for key, region in (("primaryRegion", s.primary_region), ("drRegion", s.dr_region)):
-        if s.witness_region == region:
-            yield (
-                f"witnessRegion: {region!r} is not allowed; use a Region other than {key}, or an "
-                "outage there could not be told from one of the monitor"
-            )
+    if s.witness_region == s.primary_region:
+        yield (
+            f"witnessRegion: {s.witness_region!r} is not allowed; use a Region other than "
+            "primaryRegion, or an outage there could not be told from one of the monitor"
+        )
+    if s.witness_region != s.dr_region or s.dr_region == s.primary_region:
+        return
+    if s.partition not in TWO_REGIONS:
+        yield (
+            f"witnessRegion: {s.witness_region!r} is not allowed; use a Region other than "
+            "drRegion, or an outage there could not be told from one of the monitor"
+        )
+    elif s.recovery.automatic and (
+        s.recovery.approval_minutes is None or s.recovery.proceed_unanswered
+    ):
+        yield (
+            f"witnessRegion: {s.witness_region!r} is drRegion too, so that a cut line between the "
+            "sites looks like the loss of one: a person has to decide; set "
+            "recovery.approvalMinutes and leave proceedUnanswered out, or set recovery.automatic "
+            "to false"
+        )
 
 
 def _partition(s: Settings) -> Iterator[str]:
@@ -107,6 +123,18 @@ def _backup_age(s: Settings) -> Iterator[str]:
         yield (
             f"detection.backupSeconds: {s.detection.backup_seconds} is not allowed; use at most "
             f"{most:g} (objectives.rpoMinutes), or the alarm comes after the promise is broken"
+        )
+
+
+def _object_lock(s: Settings) -> Iterator[str]:
+    days, kept = s.backup.object_lock_days, s.backup.retention_days
+    if days is None:
+        if "object_lock_mode" in s.backup.model_fields_set:
+            yield "backup.objectLockMode: goes with backup.objectLockDays only; leave it out"
+    elif days > kept:
+        yield (
+            f"backup.objectLockDays: {days} is not allowed; use at most {kept} "
+            "(backup.retentionDays), since what is locked is kept and paid for longer than that"
         )
 
 
@@ -175,6 +203,8 @@ def _sizes(s: Settings) -> Iterator[str]:
 
 
 def _access(s: Settings) -> Iterator[str]:
+    if s.environment.airflow_version is None:
+        return
     version = tuple(int(part) for part in s.environment.airflow_version.split("."))
     if s.environment.webserver_access_mode == "PUBLIC_AND_PRIVATE" and version < (3, 2):
         yield (
@@ -206,33 +236,6 @@ def _files(s: Settings) -> Iterator[str]:
             )
         if file and path:
             yield f"code.{name}File: goes without environment.{name}S3Path; give one of them"
-
-
-def _network(s: Settings) -> Iterator[str]:
-    for site in Site:
-        network, key = s.network.of(site), f"network.{site}"
-        if bool(network.vpc_cidr) == network.exists:
-            yield f"{key}: give either subnetIds and securityGroupIds, or vpcCidr"
-        elif network.exists:
-            if len(network.subnet_ids) != 2:  # noqa: PLR2004 - MWAA takes exactly two
-                yield f"{key}.subnetIds: {list(network.subnet_ids)} is not allowed; give two"
-            if not network.security_group_ids:
-                yield f"{key}.securityGroupIds: is missing; give 1 to 5 group ids"
-            if network.nat_gateways:
-                yield f"{key}.natGateways: goes with vpcCidr only; leave it out"
-        else:
-            yield from _cidr(f"{key}.vpcCidr", network.vpc_cidr or "")
-            if network.security_group_ids:
-                yield f"{key}.securityGroupIds: goes with subnetIds only; leave it out"
-
-
-def _cidr(key: str, cidr: str) -> Iterator[str]:
-    try:
-        network = ipaddress.IPv4Network(cidr)
-    except ValueError:
-        network = None
-    if not network or not network.is_private or not 16 <= network.prefixlen <= 24:  # noqa: PLR2004
-        yield f"{key}: {cidr!r} is not allowed; use a private IPv4 range of /16 to /24"
 
 
 def _notifications(s: Settings) -> Iterator[str]:
@@ -267,12 +270,13 @@ def _tags(s: Settings) -> Iterator[str]:
 
 
 CHECKS = (
-    Check(("primaryRegion", "drRegion", "witnessRegion"), _witness),
+    Check(("partition", "primaryRegion", "drRegion", "witnessRegion", "recovery"), _witness),
     Check(("partition", "primaryRegion", "drRegion", "witnessRegion"), _partition),
     Check(("objectives.rpoMinutes", "backup.intervalSeconds", "backup.copyMode"), _rpo),
     Check(
         ("detection.backupSeconds", "backup.intervalSeconds", "objectives.rpoMinutes"), _backup_age
     ),
+    Check(("backup",), _object_lock),
     Check(("metadata.retentionDays", "backup.retentionDays"), _purge),
     Check(("detection.needed", "detection.window"), _votes),
     Check(("detection.probeSeconds", "detection.readingSeconds"), _probe),
@@ -280,7 +284,15 @@ CHECKS = (
     Check(("environment",), _sizes),
     Check(("environment.airflowVersion", "environment.webserverAccessMode"), _access),
     Check(("environment", "code"), _files),
-    Check(("network",), _network),
+    Check(
+        ("existing.primary", "environment", "network", "code", "strategy"),
+        existing_checks.environment,
+    ),
+    Check(
+        ("existing", "account", "partition", "primaryRegion", "drRegion"), existing_checks.regions
+    ),
+    Check(("existing", "notifications", "code", "environment"), existing_checks.combinations),
+    Check(("network", "primaryRegion", "drRegion"), network_checks.network),
     Check(("notifications", "escalation.notifications"), _notifications),
     Check(("notifications",), _told),
     Check(("detection.checks",), lambda s: declared.problems(s.detection.checks)),

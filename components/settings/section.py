@@ -55,7 +55,7 @@ def field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:  #
             # An item of a list: its section is named in the list's type.
             continue
         found = fields[str(part)]
-        current = _section_in(found.annotation)
+        current = section_in(found.annotation)
     return found
 
 
@@ -64,11 +64,12 @@ def by_alias(model: type[BaseModel]) -> Mapping[str, Any]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+def section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    """The section that a field of this type holds, itself or in a list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        inner = _section_in(argument)
+        inner = section_in(argument)
         if inner:
             return inner
     return None
@@ -77,4 +78,4 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
 def section_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     """The section that the key at `location` was written in."""
     field = field_at(model, location[:-1])
-    return (_section_in(field.annotation) if field else None) or model
+    return (section_in(field.annotation) if field else None) or model

@@ -6,11 +6,13 @@ from pydantic import AfterValidator, Field
 
 from components.settings.airflow import Environment
 from components.settings.declared import CheckSettings
+from components.settings.existing import Existing
 from components.settings.section import OPTIONS, REGION, Options, Region, Section
 from contract.names import NAME_PATTERN, Names
 from contract.severity import Severity
 from contract.sites import CopyMode, InFlightRule, Site, Strategy
 
+LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
 Protocol = Literal["email", "email-json", "https", "sms", "sqs", "lambda"]
 
 
@@ -27,6 +29,18 @@ class Objectives(Section):
     rpo_minutes: float = Field(default=15, gt=0, description="minutes above 0")
 
 
+Egress = Literal["nat", "endpoints"]
+LOG_DAYS = (30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+"""What CloudWatch Logs takes as a retention, a month and more: incidents are written up late."""
+FLOW_LOG_DAYS = 90
+
+
+def _kept_by_logs(days: int) -> int:
+    if days not in (0, *LOG_DAYS):
+        raise ValueError("not a retention of CloudWatch Logs")
+    return days
+
+
 class SiteNetwork(Section):
     """Where a site's environment runs: an existing network, or a VPC made for it."""
 
@@ -35,13 +49,31 @@ class SiteNetwork(Section):
         default=(), max_length=5, description="1 to 5 group ids"
     )
     vpc_cidr: str | None = Field(default=None, description="a private IPv4 range of /16 to /24")
+    egress: Egress | None = Field(
+        default=None,
+        description="nat (default), or endpoints for a VPC that reaches nothing but its own Region",
+    )
     nat_gateways: int | None = Field(
         default=None, ge=1, le=2, description="1 (default), or 2 to survive the loss of a zone"
+    )
+    endpoint_services: tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], ...] = Field(
+        default=(),
+        description="services that the DAGs need beside MWAA's own, like secretsmanager or athena",
+    )
+    flow_log_days: Annotated[int, AfterValidator(_kept_by_logs)] | None = Field(
+        default=None,
+        description=f"{FLOW_LOG_DAYS} (default), 0 for no flow logs, or one of "
+        f"{', '.join(map(str, LOG_DAYS))}",
     )
 
     @property
     def exists(self) -> bool:
         return bool(self.subnet_ids)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it reaches nothing but its own Region."""
+        return self.egress == "endpoints"
 
 
 class Network(Section):
@@ -71,6 +103,10 @@ class Code(Section):
         default=True,
         description="true, or false where a pipeline of yours writes to both DAG buckets",
     )
+    seed: bool = Field(
+        default=False,
+        description="true to make the role of `mwaa-dr code seed`, which carries older objects",
+    )
 
 
 class Backup(Section):
@@ -85,6 +121,16 @@ class Backup(Section):
         default=True, description="true, or false to leave tasks' rendered templates out of backups"
     )
     copy_mode: CopyMode = Field(default=CopyMode.DIRECT, description="direct or replicate")
+    object_lock_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="up to retentionDays in which nobody can delete a backup, or leave it out",
+    )
+    object_lock_mode: LockMode = Field(
+        default="GOVERNANCE",
+        description="GOVERNANCE, or COMPLIANCE where not even the account's root may delete",
+    )
     allow_deletion: bool = Field(
         default=False, description="true only to take an installation down, with its backups"
     )
@@ -215,8 +261,9 @@ class Settings(Section):
         description="the ARN of a policy",
     )
     objectives: Objectives = Field(default=Objectives(), description="rto and rpo")
-    environment: Environment = Field(
-        description="at least airflowVersion", examples=[{"airflowVersion": "2.10.3"}]
+    environment: Environment = Field(default=Environment(), description="at least airflowVersion")
+    existing: Existing = Field(
+        default=Existing(), description="primary and dr: what is there and is not to be made"
     )
     network: Network = Field(default=Network(), description="primary and dr")
     code: Code = Field(default=Code(), description="what to upload")

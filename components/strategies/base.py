@@ -8,6 +8,7 @@ import pulumi
 from components.base import Place
 from components.code import DagCode
 from components.execution_role import ExecutionRole
+from components.existing import ExistingBucket, Named
 from components.network import EnvironmentNetwork
 from components.storage import SafeBucket
 from contract.handler_config import Target
@@ -26,9 +27,9 @@ class DrGround:
 
     place: Place
     key_arn: pulumi.Output[str]
-    dag_bucket: SafeBucket
+    dag_bucket: SafeBucket | ExistingBucket
     backup_bucket: SafeBucket
-    role: ExecutionRole
+    role: ExecutionRole | Named
     network: EnvironmentNetwork
     code: DagCode | None
 

@@ -32,6 +32,7 @@ REPLICA_KEY = "aws:kms/replicaKey:ReplicaKey"
 ALIAS = "aws:kms/alias:Alias"
 
 VPC = "aws:ec2/vpc:Vpc"
+FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 VPC_ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 INTERNET_GATEWAY = "aws:ec2/internetGateway:InternetGateway"
 NAT_GATEWAY = "aws:ec2/natGateway:NatGateway"
@@ -66,6 +67,6 @@ TAGGED = (
     *(ALARM, COMPOSITE_ALARM, BUCKET, ENVIRONMENT, FUNCTION, KEY, LOG_GROUP, REPLICA_KEY, ROLE),
     *(SCHEDULE_GROUP, STATE_MACHINE, TABLE, TOPIC),
     *(ADDRESS, EGRESS_RULE, INGRESS_RULE, INTERNET_GATEWAY, NAT_GATEWAY, ROUTE_TABLE),
-    *(SECURITY_GROUP, SUBNET, VPC, VPC_ENDPOINT),
+    *(FLOW_LOG, SECURITY_GROUP, SUBNET, VPC, VPC_ENDPOINT),
 )
 """Of what a recovery consists and what can carry tags."""

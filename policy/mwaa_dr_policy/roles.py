@@ -16,6 +16,7 @@ from mwaa_dr_policy.graph import Resource, Stack, arn_name
 from mwaa_dr_policy.kinds import (
     BUCKET_REPLICATION,
     ENVIRONMENT,
+    FLOW_LOG,
     FUNCTION,
     MANAGED_POLICY,
     ROLE,
@@ -103,6 +104,10 @@ def _of_schedule(_: Resource) -> Iterator[str]:
     yield "states:StartExecution"
 
 
+def _of_flow_log(_: Resource) -> Iterator[str]:
+    yield from _LOG
+
+
 def _of_standby(_: Resource) -> Iterator[str]:
     """A role that waits for an environment; both sites encrypt with keys of their own."""
     yield from (*_ENVIRONMENT, "s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey")
@@ -128,6 +133,7 @@ _USES = {
     FUNCTION: _Use("role", "lambda.amazonaws.com", _of_function),
     STATE_MACHINE: _Use("roleArn", "states.amazonaws.com", _of_machine),
     SCHEDULE: _Use("target.roleArn", "scheduler.amazonaws.com", _of_schedule),
+    FLOW_LOG: _Use("iamRoleArn", "vpc-flow-logs.amazonaws.com", _of_flow_log),
     BUCKET_REPLICATION: _Use("role", "s3.amazonaws.com", _of_replication),
     ROLE: _Use("", "airflow-env.amazonaws.com", _of_standby),
 }
@@ -138,6 +144,8 @@ def _acts_in_recovery(user: Resource, stack: Stack, settings: Settings) -> bool:
         return is_recovery_function(user, settings)
     if user.type == STATE_MACHINE:
         return is_recovery_machine(user, settings)
+    if user.type == FLOW_LOG:
+        return is_for(user, ObjectRole.NETWORK)
     if user.type == ROLE:
         return is_for(user, ObjectRole.ENVIRONMENT)
     if user.type == SCHEDULE:

@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from contract.objects import ObjectRole
+from contract.sites import Site
 from mwaa_dr_policy import RULES
 from mwaa_dr_policy.objectives import APPROVAL_MINUTES, detection_minutes
 from mwaa_dr_policy.options import OTHER_STACK
@@ -29,6 +31,16 @@ DETECTION = {
     "reading_seconds": ("readingSeconds", 20),
 }
 """What the arithmetic of detection needs, with the settings' key and default."""
+
+
+ELSEWHERE = {
+    "environment": ObjectRole.ENVIRONMENT.value,
+    "executionRoleArn": ObjectRole.ENVIRONMENT.value,
+    "dagBucket": ObjectRole.DAGS.value,
+    "dataKeyArn": ObjectRole.DATA_KEY.value,
+    "topicArn": ObjectRole.ALERTS.value,
+}
+"""What exists already by the settings below `existing.<site>`: its owner declares it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +93,15 @@ _ROWS = (
 )
 
 
-def from_settings(settings: Mapping[str, Any], other_stack: str = "") -> dict[str, dict[str, Any]]:
+def from_settings(
+    settings: Mapping[str, Any], other_stack: str = "", *, site: str = ""
+) -> dict[str, dict[str, Any]]:
     """The configuration of the rules, by rule.
 
     Args:
         settings: the stack's configuration without its namespace.
         other_stack: file with the other Region's stack; empty if it is not at hand.
+        site: the site that the stack deploys; empty if its file does not say.
     """
     config: dict[str, dict[str, Any]] = {}
     for row in _ROWS:
@@ -103,6 +118,12 @@ def from_settings(settings: Mapping[str, Any], other_stack: str = "") -> dict[st
     if overridden:
         ignored = config.setdefault("mwaa-dr-environment-equal", {})
         ignored["ignoredOptions"] = [*IGNORED.default, *sorted(overridden)]
+    existing = _at(settings, f"existing.{site}", {})
+    if existing:
+        found = sorted({role for key, role in ELSEWHERE.items() if existing.get(key)})
+        config["mwaa-dr-site-complete"] = {"elsewhere": found}
+    if _at(settings, f"network.{site}.egress", "") == "endpoints":
+        config["mwaa-dr-network-way-out"] = {"closed": True}
     if other_stack:
         for rule in RULES:
             if OTHER_STACK in rule.options:
@@ -117,6 +138,13 @@ def settings_in(stack_file: Path) -> dict[str, Any]:
     except (OSError, TypeError, KeyError, yaml.YAMLError) as error:
         raise ValueError(f"{stack_file}: no stack file with a `config` ({error})") from error
     return {k.removeprefix(PROJECT): v for k, v in config.items() if k.startswith(PROJECT)}
+
+
+def site_of(stack_file: Path) -> str:
+    """The site that a stack file is named after, as Pulumi names it; empty for another name."""
+    parts = stack_file.name.split(".")
+    stack = parts[1] if parts[0] == "Pulumi" else ""
+    return stack if stack in tuple(Site) else ""
 
 
 def merged(config: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--over", type=Path, help="JSON file that is put over the result")
     chosen = parser.parse_args(arguments)
     try:
-        config = from_settings(settings_in(chosen.stack_file), chosen.other_stack)
+        settings = settings_in(chosen.stack_file)
+        config = from_settings(settings, chosen.other_stack, site=site_of(chosen.stack_file))
         over = json.loads(chosen.over.read_text()) if chosen.over else {}
     except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from error

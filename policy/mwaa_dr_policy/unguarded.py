@@ -103,6 +103,12 @@ UNGUARDED: tuple[Unguarded, ...] = (
         "Saves the price of the way through the NAT gateway; without it traffic goes there.",
     ),
     Unguarded(
+        ("FlowLog",),
+        (REMOVED, "region", "logDestination*", "trafficType", "vpcId"),
+        "For people who look at what happened; no step of a recovery reads it. Guarded is that the "
+        "role it has may write.",
+    ),
+    Unguarded(
         ("Bucket",),
         ("forceDestroy",),
         "On the bucket of backups it is guarded. DAGs come from a repository, and a non-empty "

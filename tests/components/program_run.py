@@ -3,6 +3,7 @@
 import asyncio
 import json
 import runpy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,10 +22,14 @@ ACCOUNT = "123456789012"
 OURS = "mwaadr:"
 
 
+def _partition():
+    return pulumi.Config(PROJECT).get("partition") or "aws"
+
+
 def _arn(service, path):
     def make(inputs):
         region = "" if service == "iam" else inputs["region"]
-        return {"arn": f"arn:aws:{service}:{region}:{ACCOUNT}:{path.format(**inputs)}"}
+        return {"arn": f"arn:{_partition()}:{service}:{region}:{ACCOUNT}:{path.format(**inputs)}"}
 
     return make
 
@@ -33,7 +38,10 @@ def _key(kind):
     def make(inputs):
         purpose = inputs["description"].rpartition(" ")[2]
         key = f"{kind}-{inputs['region']}-{purpose}-0000-0000-000000000000"
-        return {"keyId": key, "arn": f"arn:aws:kms:{inputs['region']}:{ACCOUNT}:key/{key}"}
+        return {
+            "keyId": key,
+            "arn": f"arn:{_partition()}:kms:{inputs['region']}:{ACCOUNT}:key/{key}",
+        }
 
     return make
 
@@ -44,7 +52,7 @@ def _nothing(inputs):
 
 
 OUTPUTS = {
-    "aws:s3/bucket:Bucket": lambda i: {"arn": f"arn:aws:s3:::{i['bucket']}"},
+    "aws:s3/bucket:Bucket": lambda i: {"arn": f"arn:{_partition()}:s3:::{i['bucket']}"},
     "aws:s3/bucketVersioning:BucketVersioning": _nothing,
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
         _nothing
@@ -54,6 +62,7 @@ OUTPUTS = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _nothing,
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _nothing,
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _nothing,
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": _nothing,
     "aws:s3/bucketObjectv2:BucketObjectv2": lambda i: {"versionId": f"version-of-{i['key']}"},
     "aws:kms/key:Key": _key("key"),
     "aws:kms/replicaKey:ReplicaKey": _key("mrk"),
@@ -90,7 +99,22 @@ OUTPUTS = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _nothing,
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _nothing,
     "aws:ec2/vpcEndpoint:VpcEndpoint": _nothing,
+    "aws:ec2/flowLog:FlowLog": _nothing,
 }
+
+READS = {
+    "aws:s3/bucket:Bucket": lambda bucket, state: {
+        "bucket": bucket,
+        "bucketRegion": state["region"],
+        "versioning": {"enabled": True},
+    },
+    "aws:mwaa/environment:Environment": lambda name, state: {
+        "name": name,
+        "arn": f"arn:{_partition()}:airflow:{state['region']}:{ACCOUNT}:environment/{name}",
+        "dagS3Path": "dags",
+    },
+}
+"""What is read of things that exist, besides what a test says of them."""
 
 INVOKES = {
     "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {"accountId": ACCOUNT},
@@ -98,9 +122,17 @@ INVOKES = {
         "names": [f"{a['region']}{zone}" for zone in "abc"]
     },
     "aws:kms/getAlias:getAlias": lambda a: {
-        "targetKeyArn": f"arn:aws:kms:{a['region']}:{ACCOUNT}:key/behind-{a['name']}"
+        "targetKeyArn": f"arn:{_partition()}:kms:{a['region']}:{ACCOUNT}:key/behind-{a['name']}"
+    },
+    "aws:kms/getKey:getKey": lambda _: {
+        "enabled": True,
+        "keyUsage": "ENCRYPT_DECRYPT",
+        "customerMasterKeySpec": "SYMMETRIC_DEFAULT",
     },
 }
+
+
+There = Mapping[str, Mapping[str, Any]]
 
 
 def plain(value):
@@ -134,6 +166,8 @@ class Program:
     stack: str
     registered: list[Registered] = field(default_factory=list)
     invoked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    read: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    """Existing resources: (type, id, what was said to find them)."""
     outputs: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -160,19 +194,25 @@ class StrictMocks(Mocks):
     In a preview it gives no output that an engine would not know before the update.
     """
 
-    def __init__(self, program: Program, *, preview: bool) -> None:
+    def __init__(self, program: Program, *, preview: bool, there: There) -> None:
         self.program = program
         self.preview = preview
+        self.there = there
 
     def call(self, args: MockCallArgs):
         self.program.invoked.append((args.token, args.args))
-        return INVOKES[args.token](args.args)
+        said = self.there.get(args.args.get("keyId", ""), {})
+        return {**INVOKES[args.token](args.args), **said}
 
     def new_resource(self, args: MockResourceArgs):
         if args.typ.startswith(OURS):
             return "", args.inputs
         if args.typ == "pulumi:pulumi:StackReference":  # no update has been made yet
             return args.resource_id, {**args.inputs, "outputs": {}, "secretOutputNames": []}
+        if args.resource_id:
+            self.program.read.append((args.typ, args.resource_id, args.inputs))
+            found = READS[args.typ](args.resource_id, args.inputs)
+            return args.resource_id, {**found, **self.there.get(args.resource_id, {})}
         if self.preview:
             assert args.typ in OUTPUTS
             return "", args.inputs
@@ -182,8 +222,8 @@ class StrictMocks(Mocks):
 class Recorder(MockMonitor):
     """Keeps what the mocks are not told: parents, protection, dependencies."""
 
-    def __init__(self, program: Program, *, preview: bool) -> None:
-        super().__init__(StrictMocks(program, preview=preview))
+    def __init__(self, program: Program, *, preview: bool, there: There) -> None:
+        super().__init__(StrictMocks(program, preview=preview, there=there))
         self.program = program
 
     def RegisterResource(self, request):  # noqa: N802 - gRPC's name
@@ -220,10 +260,18 @@ def run_program(
     *,
     preview: bool = False,
     stack_name: str = "",
+    there: There | None = None,
+    region: str = "",
 ) -> Program:
-    """Run `__main__.py` for `stack` with its committed file and `changes` to its settings."""
+    """Run `__main__.py` for `stack` with its committed file and `changes` to its settings.
+
+    Args:
+        there: what is said of existing things, by name or ARN.
+        region: the stack's, where it is not that of its file.
+    """
     config = {
         **stack_file(stack),
+        **({"aws:region": region} if region else {}),
         **{f"{PROJECT}:{key}": value for key, value in (changes or {}).items()},
     }
     text = {
@@ -235,7 +283,7 @@ def run_program(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     runtime_settings.ROOT.set(None)
-    monitor = Recorder(program, preview=preview)
+    monitor = Recorder(program, preview=preview, there=there or {})
     set_mocks(
         monitor.mocks, project=PROJECT, stack=stack_name or stack, preview=preview, monitor=monitor
     )
@@ -249,8 +297,18 @@ def run_program(
     try:
         loop.run_until_complete(run_pulumi_func(run))
     finally:
-        loop.close()
+        _forget(loop)
     return program
+
+
+def _forget(loop: asyncio.AbstractEventLoop) -> None:
+    """A refused program leaves calls behind, which the next one would wait for and fail by."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
+    runtime_settings.SETTINGS.rpc_manager.clear()
 
 
 @cache

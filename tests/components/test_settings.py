@@ -81,7 +81,8 @@ def test_settings_are_frozen():
         ("account", "1234", "mwaa-dr:account: '1234' is not allowed"),
         ("strategy", "warm", "'warm' is not allowed; use backup-restore or active-passive"),
         ("drRegion", "oregon", "mwaa-dr:drRegion: 'oregon' is not allowed; use a Region like"),
-        ("environment", None, "mwaa-dr:environment: is missing; give at least airflowVersion"),
+        ("environment", None, "mwaa-dr:environment.airflowVersion: is missing; give a version"),
+        ("environment.airflowVersion", None, "or name an environment that is there in existing"),
         ("environment.airflowVersion", "latest", "use a version that MWAA can create"),
         ("environment.environmentClass", "mw1.huge", "'mw1.huge' is not allowed; use one of mw1"),
         ("environment.schedulers", 6, "environment.schedulers: 6 is not allowed; use 2 to 5"),
@@ -116,6 +117,74 @@ def test_settings_are_frozen():
         ("network.dr", {"vpcCidr": "8.8.0.0/16"}, "use a private IPv4 range of /16 to /24"),
         ("network.dr", {"vpcCidr": "10.1.0.0/26"}, "'10.1.0.0/26' is not allowed"),
         ("network.dr", {"subnetIds": ["a"], "securityGroupIds": ["g"]}, "['a'] is not allowed; gi"),
+        (
+            "network.primary",
+            {"vpcCidr": "10.1.0.0/16", "egress": "endpoints"},
+            "network.primary.egress: 'endpoints' is not allowed with a DR site in another Region",
+        ),
+        (
+            "network.dr",
+            {"vpcCidr": "10.1.0.0/16", "egress": "endpoints", "natGateways": 1},
+            "network.dr.natGateways: goes with egress nat only",
+        ),
+        (
+            "network.dr",
+            {"vpcCidr": "10.1.0.0/16", "endpointServices": ["athena"]},
+            "network.dr.endpointServices: goes with egress endpoints only",
+        ),
+        (
+            "network.dr",
+            {"subnetIds": ["a", "b"], "securityGroupIds": ["g"], "flowLogDays": 30},
+            "network.dr.flowLogDays: goes with vpcCidr only",
+        ),
+        (
+            "network.dr",
+            {"vpcCidr": "10.1.0.0/16", "flowLogDays": 31},
+            "network.dr.flowLogDays: 31 is not allowed; use 90 (default), 0 for no flow logs",
+        ),
+        ("backup.objectLockDays", 15, "objectLockDays: 15 is not allowed; use at most 14 (backup"),
+        ("backup.objectLockMode", "COMPLIANCE", "goes with backup.objectLockDays only"),
+        ("existing.dr.environment", "x", "existing.dr.environment: no such key; valid keys are"),
+        ("existing.primary.environment", "prod", "existing.primary.dagBucket: is missing; give"),
+        ("existing.primary.environment", "prod", "executionRoleArn: is missing; give the one that"),
+        ("existing.primary.environment", "prod", "environment: airflowVersion describe an envir"),
+        (
+            "existing.dr.dataKeyArn",
+            "arn:aws:kms:us-east-1:123456789012:key/a",
+            "existing.dr.dataKeyArn: 'arn:aws:kms:us-east-1:123456789012:key/a' is not allowed; "
+            "use one that starts with arn:aws:kms:us-west-2:",
+        ),
+        (
+            "existing.dr.dataKeyArn",
+            "arn:aws:kms:us-west-2:123456789012:alias/a",
+            "use the ARN of a symmetric KMS key in the site's Region (no alias)",
+        ),
+        (
+            "existing.primary.executionRoleArn",
+            "arn:aws:iam::999999999999:role/a",
+            "is not allowed; use one of 123456789012",
+        ),
+        (
+            "existing.primary.executionRoleArn",
+            "arn:aws-cn:iam::123456789012:role/a",
+            "use one that starts with arn:aws:iam::",
+        ),
+        (
+            "existing.dr.topicKeyArn",
+            "arn:aws:kms:us-west-2:123456789012:key/a",
+            "existing.dr.topicKeyArn: goes with existing.dr.topicArn only",
+        ),
+        ("existing.dr.replicationRules", "owner", "'owner' goes with existing.dr.dagBucket and"),
+        (
+            "existing",
+            {"primary": {"dagBucket": "one"}, "dr": {"dagBucket": "one"}},
+            "existing.dr.dagBucket: 'one' is the primary site's; each site needs its own",
+        ),
+        (
+            "code",
+            {"replication": False, "seed": True},
+            "code.seed: goes with code.replication true",
+        ),
         ("network.dr", {"subnetIds": ["a", "b"]}, "securityGroupIds: is missing; give 1 to 5"),
         ("backup.intervalSeconds", 5, "backup.intervalSeconds: 5 is not allowed; use 10 to 86400"),
         ("backup.baseIntervalHours", 0, "baseIntervalHours: 0 is not allowed; use 1 to 168 hours"),
@@ -241,3 +310,83 @@ def test_the_witness_never_shares_a_region_with_a_site(primary, dr, witness):
         refusal(raw)
     else:
         parse(raw)
+
+
+def there(site, region):
+    return {
+        "dagBucket": f"acme-{site}",
+        "executionRoleArn": f"arn:aws:iam::123456789012:role/{site}",
+        "topicArn": f"arn:aws:sns:{region}:999999999999:{site}",
+    }
+
+
+BROUGHT = {
+    **{key: value for key, value in LEAST.items() if key != "environment"},
+    "existing": {
+        "primary": {"environment": "prod", **there("primary", "us-east-1")},
+        "dr": there("dr", "us-west-2"),
+    },
+}
+
+
+def test_what_exists_need_not_be_described():
+    settings = parse(BROUGHT)
+    assert settings.existing.primary.environment == "prod"
+    assert settings.environment.airflow_version is None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"strategy": "active-passive"},
+            "under active-passive `environment` describes the one that stands by",
+        ),
+        ({"network": {"primary": {"vpcCidr": "10.1.0.0/16"}}}, "network.primary: prod has its net"),
+        ({"code": {"pluginsFile": "p.zip"}}, "code.pluginsFile: prod is configured by its owner"),
+        (
+            {"notifications": [{"protocol": "email", "endpoint": "a@b"}]},
+            "notifications: goes with topics that this program makes",
+        ),
+        (
+            {"environment": {"executionPolicyArns": ["arn:aws:iam::aws:policy/a"]}},
+            "environment.executionPolicyArns: goes with execution roles that this program makes",
+        ),
+        ({"environment": {"schedulers": 3}}, "environment: schedulers describe an environment"),
+    ],
+)
+def test_what_does_not_go_with_existing_things_is_refused(more, message):
+    (problem,) = refusal({**BROUGHT, **more})
+    assert message in problem
+
+
+def test_a_standby_for_an_existing_environment_is_described():
+    described = {"strategy": "active-passive", "environment": {"airflowVersion": "2.10.3"}}
+    assert parse({**BROUGHT, **described}).environment.airflow_version == "2.10.3"
+
+
+TWO_REGIONS = {
+    **LEAST,
+    "partition": "aws-us-gov",
+    "primaryRegion": "us-gov-west-1",
+    "drRegion": "us-gov-east-1",
+    "witnessRegion": "us-gov-east-1",
+}
+
+
+@pytest.mark.parametrize(
+    ("recovery", "allowed"),
+    [
+        ({"approvalMinutes": 30}, True),
+        ({"automatic": False}, True),
+        ({}, False),
+        ({"approvalMinutes": 30, "proceedUnanswered": True}, False),
+    ],
+)
+def test_without_a_third_region_a_person_decides(recovery, allowed):
+    settings = {**TWO_REGIONS, "recovery": recovery}
+    if allowed:
+        assert parse(settings).witness_region == "us-gov-east-1"
+    else:
+        (problem,) = refusal(settings)
+        assert "a cut line between the sites looks like the loss of one" in problem

@@ -7,7 +7,7 @@ from policy_programs import OPEN_WITHOUT_PRIMARY
 
 from mwaa_dr_policy.stack_config import from_settings
 from mwaa_dr_policy.unguarded import UNGUARDED, matches
-from tests.components.program_run import settings_of
+from tests.components.program_run import ACCOUNT, settings_of
 
 
 def test_both_stacks_break_no_rule_and_leave_nothing_open_when_seen_together():
@@ -32,6 +32,28 @@ def test_other_settings_break_no_rule_either(changes):
     config = from_settings(settings)
     assert judged(dr, primary, config) == ({}, {})
     assert judged(primary, dr, config) == ({}, {})
+
+
+EXISTING = {
+    "dagBucket": "acme-dags",
+    "dataKeyArn": f"arn:aws:kms:us-west-2:{ACCOUNT}:key/acme",
+    "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/acme",
+    "topicArn": f"arn:aws:sns:us-west-2:{ACCOUNT}:acme",
+}
+CLOSED = {"vpcCidr": "10.65.0.0/16", "egress": "endpoints"}
+HALF = [{"existing": {"dr": EXISTING}}, {"network": {"dr": CLOSED}}]
+
+
+@pytest.mark.parametrize("changes", HALF, ids=[next(iter(one)) for one in HALF])
+def test_what_exists_and_what_is_closed_on_purpose_breaks_no_rule(changes):
+    dr, primary = own_stack("dr", **changes), own_stack("primary", **changes)
+    settings = {**settings_of("dr"), **changes}
+    violations, _ = judged(dr, primary, from_settings(settings, site="dr"))
+    assert violations == {}
+    violations, _ = judged(primary, dr, from_settings(settings, site="primary"))
+    assert violations == {}
+    violations, _ = judged(dr, primary)
+    assert violations, "without the settings the rules would object"
 
 
 def test_each_stack_alone_leaves_only_the_replication_of_dr_open():

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 from local.pulumi.provider import tags
 from local.pulumi.provider.clients import is_missing
 from local.pulumi.provider.model import Naming, Part, Resource, Scope
+from local.pulumi.provider.regular import properties
 from local.pulumi.provider.wire import Values
 
 DEFAULT_REGION = "us-east-1"
@@ -68,12 +69,33 @@ def _object_lock(scope: Scope) -> bool:
 
 
 def _read(scope: Scope) -> Values | None:
-    scope.call("HeadBucket", Bucket=scope.id)
-    return {
+    head = scope.call("HeadBucket", Bucket=scope.id)
+    found = {
         **describe(scope, scope.id),
+        "bucketRegion": head.get("BucketRegion", scope.region),
         "objectLockEnabled": _object_lock(scope),
         "tagsAll": _tags(scope),
     }
+    # Of a bucket that the program did not make it wants to know what else is set.
+    return found if scope.state.get("bucket") else {**found, **_settings(scope)}
+
+
+def _settings(scope: Scope) -> Values:
+    """What pulumi-aws shows of settings that are resources of their own."""
+    versioning = scope.call("GetBucketVersioning", Bucket=scope.id)
+    found: Values = {"versioning": {"enabled": versioning.get("Status") == "Enabled"}}
+    for operation, member in (
+        ("GetBucketEncryption", "ServerSideEncryptionConfiguration"),
+        ("GetBucketReplication", "ReplicationConfiguration"),
+    ):
+        try:
+            answer = scope.call(operation, Bucket=scope.id)
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+            continue
+        found |= properties(scope, {member: answer[member]}, {"rule": "Rules"})
+    return found
 
 
 def empty(scope: Scope, bucket: str, key: str = "") -> None:
@@ -109,7 +131,8 @@ RESOURCES = (
         fixed=("bucket", "bucketPrefix", "objectLockEnabled"),
         parts=(Part(("tags", "tagsAll"), _write_tags),),
         local=("forceDestroy",),
-        defaults={"forceDestroy": False, "objectLockEnabled": False},
+        defaults={"forceDestroy": False},
+        chosen=("objectLockEnabled",),
         naming=Naming("bucket", 63, lower=True),
         identity=("bucket",),
         tagged=True,

@@ -102,6 +102,12 @@ def _no_notifications(scope: Scope) -> None:
     scope.call("PutBucketNotificationConfiguration", Bucket=scope.id, NotificationConfiguration={})
 
 
+def _no_default_retention(scope: Scope) -> None:
+    """A bucket can never be without Object Lock again, but new objects are not held any more."""
+    unlocked = {"ObjectLockEnabled": "Enabled"}
+    scope.call("PutObjectLockConfiguration", Bucket=scope.id, ObjectLockConfiguration=unlocked)
+
+
 FILTERS = {"filterPrefix": "prefix", "filterSuffix": "suffix"}
 
 
@@ -219,4 +225,13 @@ RESOURCES = (
         names={"rule": "Rules"},
     ),
     replace(NOTIFICATION, read=_read_notification),
+    _setting(
+        "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+        ("objectLockEnabled", "rule"),
+        "PutObjectLockConfiguration",
+        "GetObjectLockConfiguration",
+        _no_default_retention,
+        within="ObjectLockConfiguration",
+        defaults={"objectLockEnabled": "Enabled"},
+    ),
 )
