@@ -79,14 +79,19 @@ class Installation:
             mine = [{"Key": TAG_INSTALLATION, "Values": [name]}]
             for page in pages.paginate(TagFilters=mine):
                 found += [one["ResourceARN"] for one in page["ResourceTagMappingList"]]
-        return sorted(arn for arn in found if not self._key_that_waits_for_its_end(arn))
+        return sorted(arn for arn in found if not self._going(arn))
 
-    def _key_that_waits_for_its_end(self, arn: str) -> bool:
-        """KMS keeps a deleted key for a week at least."""
-        if ":kms:" not in arn:
-            return False
-        key = self.cloud.client("kms", arn.split(":")[3]).describe_key(KeyId=arn)
-        return key["KeyMetadata"]["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion")
+    def _going(self, arn: str) -> bool:
+        """KMS keeps a deleted key for a week at least, EC2 shows a deleted gateway for an hour."""
+        region = arn.split(":")[3]
+        if ":kms:" in arn:
+            key = self.cloud.client("kms", region).describe_key(KeyId=arn)["KeyMetadata"]
+            return key["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion")
+        if ":natgateway/" in arn:
+            ids = [arn.rpartition("/")[2]]
+            found = self.cloud.client("ec2", region).describe_nat_gateways(NatGatewayIds=ids)
+            return found["NatGateways"][0]["State"] == "deleted"
+        return False
 
 
 @pytest.fixture(scope="module", params=[_parameter(example) for example in EXAMPLES])
