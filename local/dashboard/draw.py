@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from itertools import pairwise
+from statistics import median
 
 from local.dashboard.read import Alarms, Chart, Line, Span, Text, Widget
 
@@ -15,7 +17,7 @@ STATES = {"OK": "#14804a", "ALARM": "#b3261e"}
 INK, SOFT, RULE, PAPER, WASH = "#17212b", "#5d6b78", "#dde3e8", "#ffffff", "#f5f7f9"
 FONT = "DejaVu Sans, Helvetica, Arial, sans-serif"
 STEPS = (1, 2, 2.5, 5, 10)
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 34, 44
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 42, 44
 """Room around a chart's own area."""
 Across = Callable[[datetime], float]
 """Where a moment is."""
@@ -152,35 +154,48 @@ def _chart(
             f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{area.y}" '
             f'y2="{area.y + area.height}" stroke="{SOFT}" stroke-dasharray="3 3"/>'
         )
-        yield _words(x(at) + 4, area.y + 9, label, size=10, colour=SOFT)
+        yield _words(x(at), area.y - 3, label, size=10, colour=SOFT, anchor="middle")
     for index, line in enumerate(content.lines):
-        yield from _line(line, COLOURS[index % len(COLOURS)], span, x, y)
+        yield from _line(line, COLOURS[index % len(COLOURS)], x, y)
     yield from _legend(area, content.lines)
 
 
-def _line(line: Line, colour: str, span: Span, x: Across, y: Up) -> Iterator[str]:
-    """A gap of more than two periods is a gap: silence is what matters here."""
-    pieces: list[list[tuple[datetime, float]]] = []
-    for point in line.points:
-        if pieces and (point[0] - pieces[-1][-1][0]).total_seconds() <= 2 * span.period:
-            pieces[-1].append(point)
-        else:
-            pieces.append([point])
-    for piece in pieces:
+def _line(line: Line, colour: str, x: Across, y: Up) -> Iterator[str]:
+    """A gap is drawn as a gap: silence is what matters here."""
+    for piece in _pieces(line.points):
         path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in piece)
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
         for at, value in piece if len(piece) == 1 else ():
             yield f'<circle cx="{x(at):.1f}" cy="{y(value):.1f}" r="2.5" fill="{colour}"/>'
 
 
+def _pieces(points: Sequence[tuple[datetime, float]]) -> list[list[tuple[datetime, float]]]:
+    """The points without the gaps: where two are more than twice as far apart as they usually are.
+
+    Some metrics come with each reading and some once a minute.
+    """
+    apart = [(after[0] - before[0]).total_seconds() for before, after in pairwise(points)]
+    usual = median(apart) if apart else 0.0
+    pieces = [[point] for point in points[:1]]
+    for seconds, point in zip(apart, points[1:], strict=True):
+        if seconds <= 2 * usual:
+            pieces[-1].append(point)
+        else:
+            pieces.append([point])
+    return pieces
+
+
 def _legend(area: Box, lines: Sequence[Line]) -> Iterator[str]:
     x, y = area.x, area.y + area.height + 34
     for index, line in enumerate(lines):
-        colour = COLOURS[index % len(COLOURS)]
-        label = line.label if line.points else f"{line.label} (no data)"
-        yield f'<rect x="{x:.1f}" y="{y - 8:.1f}" width="10" height="10" fill="{colour}"/>'
-        yield _words(x + 14, y + 1, label, size=11)
-        x += 30 + 6.4 * len(label)
+        if line.points:
+            colour = COLOURS[index % len(COLOURS)]
+            yield f'<rect x="{x:.1f}" y="{y - 8:.1f}" width="10" height="10" fill="{colour}"/>'
+            yield _words(x + 14, y + 1, line.label, size=11)
+            x += 30 + 6.4 * len(line.label)
+    silent = ", ".join(line.label for line in lines if not line.points)
+    if silent:
+        yield _words(x, y + 1, f"no data: {silent}", size=11, colour=SOFT)
 
 
 def _grid(area: Box, top: float, step: float, span: Span, y: Up) -> Iterator[str]:
