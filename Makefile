@@ -44,10 +44,10 @@ pulumi: setup
 	@$(BIN)/python -m local.pulumi.install
 
 engine: pulumi
-	$(BIN)/pytest -q -m "engine and not airflow and not drill and not matrix"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "engine and not airflow and not drill and not matrix"
 
 airflow: setup
-	$(BIN)/pytest -q -m "airflow and not drill and not matrix"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "airflow and not drill and not matrix"
 
 # Every other supported Airflow, fresh and upgraded; a drill on Airflow 3 among them.
 matrix: pulumi

@@ -83,7 +83,6 @@ def test_the_work_goes_on_in_airflow_3():
     assert all(rows[name] for name in ("task_instance", "xcom", "asset_event", "log"))
 
 
-@pytest.mark.matrix
 @pytest.mark.timeout(2400)
 def test_the_work_goes_to_the_standby_and_back_again():
     report, findings = _drill("--strategy", "active-passive")
@@ -109,6 +108,7 @@ def test_the_work_goes_to_the_standby_and_back_again():
     assert (back["drill"]["ownership_changed"], back["drill"]["unpaused"]) == (False, [])
 
 
+@pytest.mark.matrix
 def test_losing_the_region_at_a_quiet_moment_costs_nothing():
     report, findings = _drill("--control")
     assert findings["objections"] == []
