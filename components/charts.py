@@ -67,7 +67,7 @@ def _owner(place: Place) -> Iterator[Chart]:
         ),
     )
     yield Chart(
-        title="Scheduler heartbeats per minute",
+        title="Scheduler heartbeats",
         series=tuple(
             _mwaa(one, mwaa.SCHEDULER_HEARTBEAT, f"{one.site}", "Sum") for one in _sites(place)
         ),
@@ -190,7 +190,7 @@ def _recovery(place: Place) -> Iterator[Chart]:
         ),
     )
     yield Chart(
-        title="Readings per minute, as the primary Region sees them",
+        title="Readings, as the primary Region sees them",
         series=(_ours(place.other, metrics.MONITOR_HEARTBEAT, "readings", "Sum"),),
     )
 

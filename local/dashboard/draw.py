@@ -134,7 +134,8 @@ def _chart(
     seconds = max(1.0, (span.end - span.start).total_seconds())
 
     def x(at: datetime) -> float:
-        return area.x + (at - span.start).total_seconds() / seconds * area.width
+        # A point stands at the beginning of its period, which may be before the first moment.
+        return area.x + max(0.0, (at - span.start).total_seconds()) / seconds * area.width
 
     def y(value: float) -> float:
         return area.y + area.height - value / top * area.height
