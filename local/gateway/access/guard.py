@@ -13,7 +13,7 @@ from local.gateway.access.conditions import PolicyError
 from local.gateway.access.deployed import Deployed
 from local.gateway.access.ledger import Ledger
 from local.gateway.access.needs import Call, Need, needs
-from local.gateway.access.policy import Ask, Reach, Verdict, judge, reach
+from local.gateway.access.policy import Ask, Verdict, judge, trusts
 from local.gateway.access.requests import read
 from local.gateway.scope import Scope, access_key
 from local.gateway.world import Credentials
@@ -131,18 +131,9 @@ class Guard:
         """ARN of the key behind an id, an ARN or an alias; empty for none."""
         return self._deployed.key(region, key or "")
 
-    def assumes(self, role_arn: str, service: str, context: dict[str, str] | None = None) -> bool:
+    def assumes(self, role_arn: str, service: str, told: Mapping[str, str] | None = None) -> bool:
         """Whether the role's trust policy lets a service act as the role."""
-        caller = Caller(service=service)
-        told = {key.lower(): (value,) for key, value in (context or {}).items()}
-        ask = Ask("sts:AssumeRole", None, {"aws:securetransport": ("true",), **told})
-        matching = [
-            statement
-            for statement in self._deployed.trust(role_arn)
-            if reach(statement.principals, caller, self._account) is Reach.DIRECT
-            and statement.matched(ask) is not None
-        ]
-        return bool(matching) and all(statement.allow for statement in matching)
+        return trusts(self._deployed.trust(role_arn), service, told or {}, self._account)
 
     def describe(self) -> dict[str, Any]:
         """What was asked for, and which grants nobody has used so far."""

@@ -212,6 +212,24 @@ def judge(ask: Ask, caller: Caller, policies: Policies, account: str) -> Verdict
     return Verdict(False, (), f"because no {kind} policy allows the {ask.action} action")
 
 
+def trusts(trust: Sequence[Statement], service: str, told: Mapping[str, str], account: str) -> bool:
+    """Whether a role's trust policy lets a service act as the role.
+
+    Args:
+        told: condition keys that the service sends.
+    """
+    caller = Caller(service=service)
+    context = {key.lower(): (value,) for key, value in told.items()}
+    ask = Ask("sts:AssumeRole", None, {"aws:securetransport": ("true",), **context})
+    meant = [
+        statement
+        for statement in trust
+        if reach(statement.principals, caller, account) is Reach.DIRECT
+        and statement.matched(ask) is not None
+    ]
+    return bool(meant) and all(statement.allow for statement in meant)
+
+
 def _said(ask: Ask, statements: Sequence[Statement]) -> tuple[list[Use], list[Use]]:
     """(denials, grants)."""
     denied: list[Use] = []

@@ -9,8 +9,9 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
-from moto.core.routing import NotFound, get_service_router
+from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
+from werkzeug.exceptions import NotFound
 
 from local.gateway.access.needs import Call
 from local.gateway.scope import Scope
