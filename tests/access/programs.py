@@ -8,16 +8,16 @@ STACKS = ("primary", "dr")
 EXISTING = {"subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]}
 CONFIGURATIONS = {
     "as committed": {},
-    "active-passive": {"strategy": "active-passive"},
-    "replicated backups": {
-        "backup": {"intervalSeconds": 300, "copyMode": "replicate"},
-        "objectives": {"rpoMinutes": 30},
-    },
-    "one Region": {"drRegion": "us-east-1"},
-    "what the user has": {
+    "a passive environment among what the user has": {
+        "strategy": "active-passive",
         "network": {"primary": EXISTING, "dr": EXISTING},
         "code": {"replication": False},
         "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/edge",
+    },
+    "replicated backups in one Region": {
+        "backup": {"intervalSeconds": 300, "copyMode": "replicate"},
+        "objectives": {"rpoMinutes": 30},
+        "drRegion": "us-east-1",
     },
 }
 
@@ -37,5 +37,6 @@ ALL = [
     (stack, name)
     for name in CONFIGURATIONS
     for stack in STACKS
-    if (stack, name) != ("dr", "one Region")  # its stack file names another Region
+    # The dr stack's file names another Region.
+    if (stack, name) != ("dr", "replicated backups in one Region")
 ]
