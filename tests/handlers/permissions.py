@@ -69,7 +69,7 @@ FACTS = Encrypted(CONFIG.account)
 @cache
 def statements(step: str) -> tuple[Statement, ...]:
     """What the role of a step's function may do."""
-    keys = DrKeys(data=KEYS[Site.DR], seal=NAMES.arn("kms", REGIONS[Site.DR], "key/seal"))
+    keys = DrKeys(data=KEYS[Site.DR])
     concerns = policies(BY_STEP[step], PLACE, keys)
     return tuple(
         one

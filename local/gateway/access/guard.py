@@ -138,18 +138,26 @@ class Guard:
     def describe(self) -> dict[str, Any]:
         """What was asked for, and which grants nobody has used so far."""
         found = self._ledger.describe()
-        used = {(one["caller"], one["policy"], one["action"]) for one in found["uses"]}
+        used = {tuple(one.values()) for one in found["uses"]}
         unused = [
-            {"role": role.name, "policy": policy, "action": action}
+            {"role": role.name, "policy": policy, "action": action, "resource": resource}
             for role in self._deployed.roles().values()
-            for policy, action in self._granted(role.arn)
-            if (role.name, policy, action) not in used
+            for policy, action, resource in self._granted(role.arn)
+            if (role.name, policy, action, resource) not in used
         ]
         return {**found, "unused": unused}
 
-    def _granted(self, role_arn: str) -> list[tuple[str, str]]:
+    def _granted(self, role_arn: str) -> list[tuple[str, str, str]]:
         own, _ = self._deployed.identity(role_arn)
-        return sorted({(one.policy, action) for one in own if one.allow for action in one.actions})
+        return sorted(
+            {
+                (one.policy, action, resource)
+                for one in own
+                if one.allow
+                for action in one.actions
+                for resource in one.resources
+            }
+        )
 
     def _one(self, caller: Caller, region: str, need: Need) -> str | None:
         resources: tuple[str | None, ...] = need.resources or (None,)
