@@ -5,13 +5,14 @@ judges it. Buckets, table and topic count as encrypted, each with its site's key
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+import components.iam
 from components.base import Place
 from components.functions import policies
 from components.grants import DrKeys
@@ -31,7 +32,6 @@ from tests.handlers.installation import CONFIG, REGIONS
 
 NAMES = Names(CONFIG.name, CONFIG.account)
 KEYS = {site: NAMES.arn("kms", REGIONS[site], f"key/{site}") for site in Site}
-PLACE = Place(parse({**settings_of("dr"), "name": CONFIG.name, "account": CONFIG.account}), Site.DR)
 SIGNED = {"cloudwatch": "monitoring", "mwaa": "airflow", "stepfunctions": "states"}
 """What a service signs with, by its name in boto3."""
 ALLOWED: set[tuple[str, str]] = set()
@@ -63,6 +63,11 @@ class Encrypted(Deployed):
         return str(key)
 
 
+def place_of(name: str) -> Place:
+    """The DR site of an installation with this name."""
+    return Place(parse({**settings_of("dr"), "name": name, "account": CONFIG.account}), Site.DR)
+
+
 FACTS = Encrypted(CONFIG.account)
 
 
@@ -70,7 +75,7 @@ FACTS = Encrypted(CONFIG.account)
 def statements(step: str) -> tuple[Statement, ...]:
     """What the role of a step's function may do."""
     keys = DrKeys(data=KEYS[Site.DR])
-    concerns = policies(BY_STEP[step], PLACE, keys)
+    concerns = policies(BY_STEP[step], place_of(CONFIG.name), keys)
     return tuple(
         one
         for concern, own in concerns.items()
@@ -78,6 +83,23 @@ def statements(step: str) -> tuple[Statement, ...]:
             json.dumps({"Statement": [item.to_dict() for item in own]}), concern
         )
     )
+
+
+def make_role(
+    iam: Any, name: str, service: str, concerns: Mapping[str, Sequence[components.iam.Statement]]
+) -> str:
+    """Make a role as the stack makes it; its ARN."""
+    trust = components.iam.Statement(
+        ("sts:AssumeRole",), (), principals={"Service": f"{service}.amazonaws.com"}
+    )
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document([trust]))
+    for concern, own in concerns.items():
+        iam.put_role_policy(RoleName=name, PolicyName=concern, PolicyDocument=_document(own))
+    return made["Role"]["Arn"]
+
+
+def _document(own: Sequence[components.iam.Statement]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [one.to_dict() for one in own]})
 
 
 def refusal(step: str, call: Call, need: Need) -> str | None:
