@@ -8,7 +8,8 @@ from botocore.model import ServiceModel
 from parliament import iam_definition
 
 from local.gateway.access import duties
-from local.gateway.access.needs import _PLACES, PREFIXES, ROWS, SPECIAL, Call, Need, needs
+from local.gateway.access.needs import PLACES, SPECIAL, Call, Need, needs
+from local.gateway.access.rows import PREFIXES, ROWS
 
 ACCOUNT = "123456789012"
 MODELS = {"airflow": "mwaa", "monitoring": "cloudwatch", "states": "stepfunctions"}
@@ -75,7 +76,7 @@ def test_rows_are_about_operations_and_parameters_that_exist(service, operation)
     members = found.members if found else {}
     for row in ROWS.get(service, {}).get(operation, ()):
         texts = [row.resource, *row.context.values()]
-        named = {name for text in texts for name in FIELD.findall(text)} - {*_PLACES}
+        named = {name for text in texts for name in FIELD.findall(text)} - {*PLACES}
         asks = {name for name in (row.when, row.unless) if name and not name.startswith("{")}
         assert named - {"partition", "region", "account"} | asks <= set(members), row
 

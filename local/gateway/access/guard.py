@@ -12,9 +12,9 @@ from local.gateway.access.callers import Caller
 from local.gateway.access.conditions import PolicyError
 from local.gateway.access.deployed import Deployed
 from local.gateway.access.ledger import Ledger
-from local.gateway.access.needs import Call, Need, needs
+from local.gateway.access.needs import Need, needs
 from local.gateway.access.policy import Ask, Verdict, judge, trusts
-from local.gateway.access.requests import read
+from local.gateway.access.requests import UnreadableError, read
 from local.gateway.scope import Scope, access_key
 from local.gateway.world import Credentials
 
@@ -110,11 +110,12 @@ class Guard:
         caller = self.caller(environ)
         if caller is None or scope.service is None:
             return None
-        call = read(environ, scope, self._account)
-        return self.judged(caller, call.region, needs(call, self._deployed))
-
-    def refused(self, caller: Caller, call: Call) -> str | None:
-        """Why a call that is made without a request is not allowed; None if it is."""
+        try:
+            call = read(environ, scope, self._account, _partition(caller))
+        except UnreadableError as error:
+            message = f"User: {caller.arn}: the local AWS cannot tell what is asked for: {error}"
+            self._ledger.refused(caller.name, scope.operation, "", scope.regions[0], message)
+            return message
         return self.judged(caller, call.region, needs(call, self._deployed))
 
     def judged(self, caller: Caller, region: str, asked: Iterable[Need]) -> str | None:
@@ -218,3 +219,7 @@ class Guard:
             if aliases:
                 found["kms:resourcealiases"] = aliases
         return found
+
+
+def _partition(caller: Caller) -> str:
+    return caller.role.split(":")[1] if caller.role else "aws"

@@ -40,7 +40,7 @@ def _model_name(service: str) -> str:
     raise UnreadableError(f"{service}: no AWS service signs with this name")
 
 
-def read(environ: dict[str, Any], scope: Scope, account: str) -> Call:
+def read(environ: dict[str, Any], scope: Scope, account: str, partition: str) -> Call:
     """The call; the request's body is put back.
 
     Raises:
@@ -48,15 +48,24 @@ def read(environ: dict[str, Any], scope: Scope, account: str) -> Call:
     """
     service = scope.service or ""
     name = _model_name(service)
+    request = Request({**environ, "wsgi.input": io.BytesIO(b"")})
     try:
-        request = Request({**environ, "wsgi.input": io.BytesIO(b"")})
         operation, path = _routed(name, environ, request)
-    except (NotFound, NotImplementedError) as error:
-        raise UnreadableError(f"{service}: {scope.operation} is no operation") from error
+        params = _params(name, operation, path, environ, request)
+    except (NotFound, NotImplementedError, ValueError, KeyError) as error:
+        raise UnreadableError(f"{service}: {scope.operation}: {error!r}") from error
+    if "CopySource" in params:
+        params["CopySource"] = unquote(params["CopySource"])
+    return Call(service, operation, params, scope.regions[0], account, partition)
+
+
+def _params(
+    name: str, operation: str, path: dict[str, Any], environ: dict[str, Any], request: Request
+) -> dict[str, Any]:
     body = b"" if operation in _NO_BODY else _body(environ)
     model = get_service_model(name)
     parser = PROTOCOL_PARSERS[determine_request_protocol(model, request.content_type)]
-    params = parser(model.operation_model(operation), map_type=dict).parse(
+    return parser(model.operation_model(operation), map_type=dict).parse(
         {
             "method": request.method,
             "values": Request({**environ, "wsgi.input": io.BytesIO(body)}).values,
@@ -66,9 +75,6 @@ def read(environ: dict[str, Any], scope: Scope, account: str) -> Call:
             "url_params": path,
         }
     )
-    if "CopySource" in params:
-        params["CopySource"] = unquote(params["CopySource"])
-    return Call(service, operation, params, scope.regions[0], account)
 
 
 def _routed(name: str, environ: dict[str, Any], request: Request) -> tuple[str, dict[str, Any]]:
