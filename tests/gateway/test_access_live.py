@@ -109,7 +109,13 @@ def test_what_was_allowed_and_by_which_words_is_kept(aws):
         "s3:Put*",
     }
     assert [one for one in told["unused"] if one["role"] == name] == [
-        {"role": name, "policy": "access", "action": "s3:DeleteObject"}
+        {"role": name, "policy": "access", "action": action, "resource": resource}
+        for action, resource in (
+            ("s3:DeleteObject", own),
+            ("s3:DeleteObject", f"{own}/a/*"),
+            ("s3:GetObject", own),
+            ("s3:Put*", own),
+        )
     ]
 
 
