@@ -103,6 +103,10 @@ def recovery_statements(place: Place) -> list[Statement]:
     direct = place.settings.backup.copy_mode is CopyMode.DIRECT
     export = dr if direct else local
     both = tuple(sorted({local, dr}))
+    exports = (
+        f"{export}/{keys.site_backups(site)}*",
+        f"{export}/{keys.DIVERGENCE}{keys.site_backups(site)}*",
+    )
     return [
         Statement(("s3:ListBucket",), both),
         Statement(
@@ -110,13 +114,13 @@ def recovery_statements(place: Place) -> list[Statement]:
             tuple(f"{bucket}/{part}/*" for bucket in both for part in ("backups", "control")),
         ),
         Statement(
-            ("s3:PutObject", "s3:AbortMultipartUpload"),
+            ("s3:PutObject",),
             (
-                f"{export}/{keys.site_backups(site)}*",
+                *exports,
                 f"{dr}/{keys.pulse(site)}",
                 f"{dr}/{keys.ack(site, '*')}",
                 f"{dr}/{keys.fences(site)}*",
-                f"{export}/{keys.DIVERGENCE}{keys.site_backups(site)}*",
             ),
         ),
+        Statement(("s3:AbortMultipartUpload",), exports),
     ]

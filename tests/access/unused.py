@@ -67,6 +67,14 @@ REASONS = (
         "managed keys'); the first environment of an account makes the service-linked role",
     ),
     Unused(
+        "dr-replication",
+        ("s3:Get*", "s3:ReplicateObject"),
+        "code is written at the DR site, and carried back, only while work goes on there",
+        "*-dags-*",
+    ),
+    Unused("send-order", ("airflow:InvokeRestApi",), "a site that is lost cannot be asked"),
+    Unused("recovery-machine", ("lambda:InvokeFunction",), COURSES),
+    Unused(
         "replication", ("s3:ReplicateDelete", "s3:ReplicateTags"), "nothing is deleted or tagged"
     ),
     Unused("capture", ("s3:GetObjectVersion",), "the drill's environment has no plugins"),
