@@ -58,6 +58,8 @@ REASONS = (
     Unused("*", ("airflow:GetEnvironment",), COURSES),
     Unused("remove-environment", ("*",), "a drill of the installation's own ends with it"),
     Unused("approval", ("*",), "a drill asks nobody"),
+    Unused("note-event", ("*",), "AWS tells of no trouble in a drill"),
+    Unused("flow-logs", ("logs:*",), "EC2 writes flow logs; locally there are no packets"),
     Unused("region-switch", ("*",), "a plan of ARC Region switch calls it"),
     Unused("create-environment", ("*",), "an environment that stands by is not created"),
     Unused(
