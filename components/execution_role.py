@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.base import Component, Place
-from components.iam import KEY_WRITE, RoleArgs, ServiceRole, Statement
+from components.iam import KEY_SERVICE, RoleArgs, ServiceRole, Statement
 from contract import keys
 from contract.objects import ObjectRole
 from contract.sites import CopyMode, Site
@@ -35,7 +35,7 @@ def policies(args: ExecutionArgs) -> dict[str, list[Statement]]:
         "airflow": airflow_statements(args.place),
         "recovery": recovery_statements(args.place),
         "keys": [
-            Statement(KEY_WRITE, args.data_keys),
+            Statement(KEY_SERVICE, args.data_keys),
             Statement(("kms:Decrypt", "kms:GenerateDataKey"), (args.seal_key,)),
         ],
     }
@@ -103,20 +103,24 @@ def recovery_statements(place: Place) -> list[Statement]:
     direct = place.settings.backup.copy_mode is CopyMode.DIRECT
     export = dr if direct else local
     both = tuple(sorted({local, dr}))
+    exports = (
+        f"{export}/{keys.site_backups(site)}*",
+        f"{export}/{keys.DIVERGENCE}{keys.site_backups(site)}*",
+    )
     return [
-        Statement(("s3:ListBucket", "s3:GetBucketLocation"), both),
+        Statement(("s3:ListBucket",), both),
         Statement(
-            ("s3:GetObject", "s3:GetObjectVersion"),
+            ("s3:GetObject",),
             tuple(f"{bucket}/{part}/*" for bucket in both for part in ("backups", "control")),
         ),
         Statement(
-            ("s3:PutObject", "s3:AbortMultipartUpload"),
+            ("s3:PutObject",),
             (
-                f"{export}/{keys.site_backups(site)}*",
+                *exports,
                 f"{dr}/{keys.pulse(site)}",
                 f"{dr}/{keys.ack(site, '*')}",
                 f"{dr}/{keys.fences(site)}*",
-                f"{export}/{keys.DIVERGENCE}{keys.site_backups(site)}*",
             ),
         ),
+        Statement(("s3:AbortMultipartUpload",), exports),
     ]

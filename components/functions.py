@@ -7,9 +7,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.base import Component, Place
-from components.files import archive_files, shown
+from components.files import shown
 from components.grants import DrKeys, granted
 from components.iam import KEY_READ, RoleArgs, ServiceRole, Statement
+from components.packaging import functions_archive
 from contract.functions import FUNCTIONS, FunctionSpec
 from contract.handler_config import VARIABLE
 from contract.objects import ObjectRole
@@ -44,9 +45,7 @@ class StepFunctions(Component):
     ) -> None:
         super().__init__(name, opts)
         self._args = args
-        self._archive = pulumi.AssetArchive(
-            {key: pulumi.FileAsset(shown(path)) for key, path in archive_files().items()}
-        )
+        self._archive = pulumi.FileArchive(shown(functions_archive()))
         self.arns = {spec.step: self._function(spec) for spec in FUNCTIONS}
         self.register_outputs({"arns": self.arns})
 

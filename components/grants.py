@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.base import Place
-from components.iam import KEY_READ, KEY_WRITE, Conditions, Statement, by_alias
+from components.iam import KEY_READ, KEY_TABLE, KEY_WRITE, Conditions, Statement, by_alias
 from components.plan import execution_role_arn
 from contract import events
 from contract.checks import CheckKind
@@ -20,10 +20,9 @@ READ = ("s3:GetObject", "s3:GetObjectVersion")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrKeys:
-    """ARNs of the keys that the `dr` stack made."""
+    """ARNs of keys that the `dr` stack made."""
 
     data: pulumi.Input[str]
-    seal: pulumi.Input[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,9 @@ def _observe(dr: Place, keys: DrKeys) -> Granted:
             Statement(
                 (
                     *("cloudwatch:GetMetricData", "cloudwatch:ListMetrics"),
-                    *("airflow:ListEnvironments", "sts:GetCallerIdentity"),
+                    "airflow:ListEnvironments",
                 ),
                 conditions=_in_regions(dr),
-            ),
-            Statement(
-                ("airflow:GetEnvironment",),
-                tuple(one.environment_arn for one in (dr.other, dr)),
             ),
             Statement(
                 ("s3:ListBucket",),
@@ -100,11 +95,31 @@ def _checks(dr: Place, keys: DrKeys) -> Granted:
     )
 
 
+def _environments(dr: Place, keys: DrKeys) -> Granted:
+    del keys
+    environments = (one.environment_arn for one in (dr.other, dr))
+    return Granted((Statement(("airflow:GetEnvironment",), tuple(environments)),))
+
+
 def _read_backups(dr: Place, keys: DrKeys) -> Granted:
     bucket = _bucket(dr, dr.backup_bucket)
     return Granted(
-        (Statement((*READ, "s3:ListBucket"), (bucket, f"{bucket}/*")),),
-        (Statement(KEY_READ, (keys.data, keys.seal)),),
+        (
+            Statement(("s3:GetObject",), (f"{bucket}/*",)),
+            Statement(("s3:ListBucket",), (bucket,)),
+        ),
+        (Statement(KEY_READ, (keys.data,)),),
+    )
+
+
+def _read_control(dr: Place, keys: DrKeys) -> Granted:
+    bucket = _bucket(dr, dr.backup_bucket)
+    return Granted(
+        (
+            Statement(("s3:GetObject",), (f"{bucket}/control/*",)),
+            Statement(("s3:ListBucket",), (bucket,)),
+        ),
+        (Statement(KEY_READ, (keys.data,)),),
     )
 
 
@@ -145,14 +160,11 @@ def _state(dr: Place, keys: DrKeys) -> Granted:
     return Granted(
         (
             Statement(
-                (
-                    *("dynamodb:GetItem", "dynamodb:PutItem"),
-                    *("dynamodb:UpdateItem", "dynamodb:Query"),
-                ),
+                ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
                 (table,),
             ),
         ),
-        (Statement(KEY_WRITE, (keys.data,)),),
+        (Statement(KEY_TABLE, (keys.data,)),),
     )
 
 
@@ -235,9 +247,10 @@ def _create_environment(dr: Place, keys: DrKeys) -> Granted:
                 (linked,),
                 {"StringEquals": {"iam:AWSServiceName": "airflow.amazonaws.com"}},
             ),
+            Statement(READ, (f"{bucket}/*",)),
             Statement(
-                (*READ, "s3:ListBucket", "s3:ListBucketVersions", "s3:GetEncryptionConfiguration"),
-                (bucket, f"{bucket}/*"),
+                ("s3:ListBucket", "s3:ListBucketVersions", "s3:GetEncryptionConfiguration"),
+                (bucket,),
             ),
             Statement(("s3:PutObject",), (f"{bucket}/mwaa-dr/*",)),
             Statement(
@@ -264,7 +277,7 @@ def _create_environment(dr: Place, keys: DrKeys) -> Granted:
         (
             Statement(
                 (
-                    *(*KEY_WRITE, "kms:GenerateDataKeyWithoutPlaintext"),
+                    *(*KEY_TABLE, "kms:GenerateDataKeyWithoutPlaintext"),
                     *("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"),
                 ),
                 (keys.data,),
@@ -291,7 +304,9 @@ def _invoke_rest(dr: Place, keys: DrKeys) -> Granted:
 _MEANING: dict[Grant, Callable[[Place, DrKeys], Granted]] = {
     Grant.OBSERVE: _observe,
     Grant.CHECKS: _checks,
+    Grant.ENVIRONMENTS: _environments,
     Grant.READ_BACKUPS: _read_backups,
+    Grant.READ_CONTROL: _read_control,
     Grant.WRITE_CONFIG: _write_config,
     Grant.WRITE_CONTROL: _write_control,
     Grant.READ_CODE: _read_code,

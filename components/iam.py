@@ -10,15 +10,13 @@ import pulumi_aws as aws
 from components.base import Component, Place
 from contract.objects import ObjectRole
 
-KEY_READ = ("kms:Decrypt", "kms:DescribeKey")
-KEY_WRITE = (
-    *KEY_READ,
-    "kms:Encrypt",
-    "kms:GenerateDataKey",
-    "kms:ReEncryptFrom",
-    "kms:ReEncryptTo",
-)
+KEY_READ = ("kms:Decrypt",)
+KEY_WRITE = (*KEY_READ, "kms:GenerateDataKey")
 """A reader and a writer of encrypted objects; a multipart upload decrypts as well."""
+KEY_SERVICE = (*KEY_WRITE, "kms:DescribeKey", "kms:Encrypt")
+"""What MWAA documents for an execution role (user guide, "Customer managed keys")."""
+KEY_TABLE = (*KEY_SERVICE, "kms:ReEncryptFrom", "kms:ReEncryptTo")
+"""What DynamoDB documents for who uses a table ("Encryption at rest", authorizing a key)."""
 
 Conditions = Mapping[str, Mapping[str, pulumi.Input[Any]]]
 

@@ -103,7 +103,7 @@ def _dr(place: Place) -> Outputs:
         "steps",
         FunctionsArgs(
             place=place,
-            keys=DrKeys(data=key.arn, seal=seal.arn),
+            keys=DrKeys(data=key.arn),
             config=_guarded(place, found.apply(lambda target: with_target(config, target))),
         ),
     )

@@ -12,24 +12,29 @@ class Grant(StrEnum):
     """One thing a step needs; the `dr` stack turns it into the narrowest IAM statement."""
 
     OBSERVE = "observe"
-    """cloudwatch:GetMetricData, cloudwatch:ListMetrics, airflow:ListEnvironments,
-    sts:GetCallerIdentity in all three Regions; airflow:GetEnvironment of both sites'
-    environments; s3:ListBucket (HeadBucket) on both backup buckets."""
+    """cloudwatch:GetMetricData, cloudwatch:ListMetrics, airflow:ListEnvironments in all three
+    Regions (sts:GetCallerIdentity needs no permission); s3:ListBucket (HeadBucket) on both backup
+    buckets."""
+    ENVIRONMENTS = "environments"
+    """airflow:GetEnvironment of both sites' environments."""
     CHECKS = "checks"
     """What the user's own checks read: cloudwatch:GetMetricData in their Regions,
     cloudwatch:DescribeAlarms on their alarms."""
     READ_BACKUPS = "read-backups"
-    """s3:GetObject, s3:GetObjectVersion, s3:ListBucket on the DR backup bucket, kms:Decrypt on its
-    data key and on the sealing key."""
+    """s3:GetObject, s3:ListBucket on the DR backup bucket, kms:Decrypt on its data key; what is
+    sealed in a backup only an environment opens."""
+    READ_CONTROL = "read-control"
+    """s3:GetObject on `control/*` of the DR backup bucket, with its data key; s3:ListBucket there,
+    since S3 otherwise answers 403 for an object that is not there yet."""
     WRITE_CONFIG = "write-config"
     """s3:PutObject on `config/*` of the DR backup bucket, with its data key."""
     WRITE_CONTROL = "write-control"
     """s3:GetObject, s3:PutObject on `control/*` of both backup buckets, with their data keys;
-    s3:ListBucket there, since S3 otherwise answers 403 for an object that is not there yet."""
+    s3:ListBucket there."""
     READ_CODE = "read-code"
     """s3:GetObject, s3:GetObjectVersion on both DAG buckets, with their data keys."""
     STATE = "state"
-    """dynamodb:GetItem, PutItem, UpdateItem, Query on the state table, with its key."""
+    """dynamodb:GetItem, PutItem, UpdateItem on the state table, with its key."""
     METRICS = "metrics"
     """cloudwatch:PutMetricData in our namespace, in the DR and the primary Region."""
     NOTIFY = "notify"
@@ -79,7 +84,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         40,
         512,
         (
-            *(Grant.OBSERVE, Grant.CHECKS, Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
+            *(Grant.OBSERVE, Grant.CHECKS, Grant.ENVIRONMENTS),
+            *(Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
             *(Grant.STATE, Grant.METRICS, Grant.NOTIFY),
         ),
         "Reads every signal, keeps the reading, gives the verdict and publishes it",
@@ -96,7 +102,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         30,
         256,
         (
-            *(Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
+            *(Grant.ENVIRONMENTS, Grant.READ_BACKUPS, Grant.WRITE_CONTROL),
             *(Grant.STATE, Grant.METRICS, Grant.NOTIFY),
         ),
         "Notes when the old owner is fenced, says how protected the owner is, escalates",
@@ -105,7 +111,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "capture",
         30,
         256,
-        (Grant.OBSERVE, Grant.READ_BACKUPS, Grant.WRITE_CONFIG, Grant.READ_CODE),
+        (Grant.ENVIRONMENTS, Grant.READ_BACKUPS, Grant.WRITE_CONFIG, Grant.READ_CODE),
         "Keeps the owner's environment configuration in the DR Region when it changed",
     ),
     FunctionSpec(
@@ -140,7 +146,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "environment-status",
         30,
         256,
-        (Grant.OBSERVE,),
+        (Grant.ENVIRONMENTS,),
         "Says whether the DR environment is usable, still on its way, or failed and why",
     ),
     FunctionSpec(
@@ -175,7 +181,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "order-status",
         30,
         256,
-        (Grant.WRITE_CONTROL,),
+        (Grant.READ_CONTROL,),
         "Says how far the agent is with an order",
     ),
     FunctionSpec(

@@ -141,6 +141,7 @@ class Drill:
         comeback = None
         if not (self.creates or control):
             comeback = self._come_back(scene, facts, findings)
+        access = self._access(scene, findings)
         result = verdict.compose(
             strategy=self.strategy,
             airflow_version=self.airflow,
@@ -152,6 +153,7 @@ class Drill:
             met=verdict.objectives_met(
                 findings, facts, self.strategy, CREATION["aws_takes_seconds"][-1]
             ),
+            access=access,
             comeback=comeback,
         )
         (self.folder / "report.json").write_text(json.dumps(result, indent=1))
@@ -159,6 +161,17 @@ class Drill:
         (self.folder / "dashboard.svg").write_text(shown)
         report.write(self.folder / "report.html", result, findings, shown)
         return {**findings, "verified": result["verified"]}
+
+    def _access(self, scene: Scene, findings: dict[str, Any]) -> dict[str, Any]:
+        """What the roles were allowed; a call that was refused is an objection."""
+        told = scene.aws.control.access()
+        (self.folder / "access.json").write_text(json.dumps(told, indent=1))
+        found = verdict.permissions(told)
+        findings["objections"] += [
+            {"check": "access", "subject": one["caller"], "reason": one["message"]}
+            for one in found["refused"]
+        ]
+        return found
 
     def _come_back(self, scene: Scene, facts: Facts, findings: dict[str, Any]) -> dict[str, Any]:
         """The Region returns, work goes back there, and the standby is rehearsed."""

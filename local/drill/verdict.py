@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -158,6 +159,18 @@ def objectives_met(
     ) <= timedelta(minutes=promised["rpoMinutes"])
 
 
+def permissions(told: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Calls that roles made, and those that their policies did not allow: there should be none.
+
+    Args:
+        told: what the local AWS kept of them.
+    """
+    calls: Counter[str] = Counter()
+    for one in told["calls"]:
+        calls[one["caller"]] += one["count"]
+    return {"calls": dict(sorted(calls.items())), "refused": told["refused"]}
+
+
 def compose(
     *,
     strategy: Strategy,
@@ -168,11 +181,13 @@ def compose(
     findings: dict[str, Any],
     forecast: dict[str, Any],
     met: bool,
+    access: dict[str, Any],
     comeback: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report; its names are fixed, other programs read it.
 
     Args:
+        access: what `permissions` says of the calls of every role.
         comeback: what came after the recovery; None if the drill ended there.
     """
     runs = findings["runs"]
@@ -207,7 +222,10 @@ def compose(
             "at_risk": runs["at_risk"],
             "in_flight": runs["in_flight"],
         },
-        "verified": findings["verified"] and (comeback is None or comeback["verified"]),
+        "access": access,
+        "verified": findings["verified"]
+        and not access["refused"]
+        and (comeback is None or comeback["verified"]),
         **({} if comeback is None else {"comeback": comeback}),
     }
 

@@ -14,6 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.s3.models import s3_backends
 
 from local.gateway import faults
+from local.gateway.access.guard import Guard
 from local.gateway.control_api import PREFIX, ControlApi
 from local.gateway.mwaa import Mwaa
 from local.gateway.outage import Mode
@@ -29,8 +30,9 @@ _DROPPING = (Mode.HANG, Mode.REFUSE)
 class Application:
     """One endpoint for every service and Region."""
 
-    def __init__(self, world: World, mwaa: Mwaa, control: ControlApi) -> None:
+    def __init__(self, world: World, guard: Guard, mwaa: Mwaa, control: ControlApi) -> None:
         self._world = world
+        self._guard = guard
         self._mwaa = mwaa
         self._control = control
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -59,6 +61,9 @@ class Application:
     def _answer(self, environ: Environ, scope: Scope) -> faults.Reply:
         effect = self._effect(scope)
         if effect is None:
+            refusal = self._guard.refusal(environ, scope)
+            if refusal is not None:
+                return faults.denied(refusal, scope.service, environ)
             reply = self._served(environ, scope)
             effect = self._effect(scope)
             if effect not in _DROPPING:

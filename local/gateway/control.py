@@ -81,6 +81,14 @@ class Control:
         """Every SNS publication since a Unix time."""
         return self._call("GET", "notifications", query={"region": region, "since": since})
 
+    def access(self) -> dict[str, list[dict[str, Any]]]:
+        """What roles and services asked for since the start.
+
+        `calls` counts what was allowed, `uses` are the policies' words that allowed it, `unused`
+        are grants that nobody has needed so far, `refused` is what was refused, and why.
+        """
+        return self._call("GET", "access")
+
     def set_replication_lag(self, seconds: float) -> dict[str, Any]:
         return self._call("POST", "replication", {"lag_seconds": seconds})
 

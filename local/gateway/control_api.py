@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
+from local.gateway.access.guard import Guard
 from local.gateway.health import Health
 from local.gateway.lambda_runtime.runner import Runner
 from local.gateway.mwaa import Mwaa
@@ -34,6 +35,7 @@ class ControlApi:
         self,
         *,
         world: World,
+        guard: Guard,
         mwaa: Mwaa,
         runner: Runner,
         replication: Any,  # noqa: ANN401
@@ -42,6 +44,7 @@ class ControlApi:
         stop: Callable[[], None],
     ) -> None:
         self._world = world
+        self._guard = guard
         self._mwaa = mwaa
         self._runner = runner
         self._replication = replication
@@ -53,6 +56,7 @@ class ControlApi:
             ("GET", "state"): self._state,
             ("GET", "requests"): self._requests,
             ("GET", "notifications"): self._notifications,
+            ("GET", "access"): lambda _q, _b: self._guard.describe(),
             ("POST", "outage"): self._begin_outage,
             ("DELETE", "outage"): self._end_outage,
             ("POST", "replication"): self._set_replication,

@@ -14,13 +14,21 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.gateway.access.callers import Caller
+from local.gateway.access.guard import Guard
 from local.gateway.casing import to_boto_parameters
-from local.gateway.world import World
+from local.gateway.world import OPERATOR, Credentials, World
 
 log = logging.getLogger(__name__)
 _WORKERS = 8
 _MAX_BACKOFF = 60.0
 _TRANSIENT = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"}
+_PRINCIPALS = {
+    "scheduler": "scheduler.amazonaws.com",
+    "events": "events.amazonaws.com",
+    "monitoring": "cloudwatch.amazonaws.com",
+}
+"""Who acts, by the service that sends; subscriptions of topics are not judged."""
 _CLIENT_ERRORS = range(400, 500)
 READ_SECONDS = 20.0
 """Longer than any target needs to accept a payload; a lost Region costs a worker this long."""
@@ -60,43 +68,46 @@ class Delivery:
     created: float = field(default_factory=time.time)
 
 
-def _lambda(world: World, region: str, delivery: Delivery) -> None:
-    world.clients.get("lambda", region, read_seconds=READ_SECONDS).invoke(
+Get = Callable[[str], Any]
+"""Makes a client of a service in the target's Region, with the sender's credentials."""
+
+
+def _lambda(client: Get, delivery: Delivery) -> None:
+    client("lambda").invoke(
         FunctionName=delivery.arn, InvocationType="Event", Payload=delivery.payload.encode()
     )
 
 
-def _states(world: World, region: str, delivery: Delivery) -> None:
-    world.clients.get("stepfunctions", region, read_seconds=READ_SECONDS).start_execution(
-        stateMachineArn=delivery.arn, input=delivery.payload
-    )
+def _states(client: Get, delivery: Delivery) -> None:
+    client("stepfunctions").start_execution(stateMachineArn=delivery.arn, input=delivery.payload)
 
 
-def _sns(world: World, region: str, delivery: Delivery) -> None:
+def _sns(client: Get, delivery: Delivery) -> None:
     subject = delivery.options.get("Subject")
-    world.clients.get("sns", region, read_seconds=READ_SECONDS).publish(
+    client("sns").publish(
         TopicArn=delivery.arn,
         Message=delivery.payload,
         **({"Subject": subject[:100]} if subject else {}),
     )
 
 
-def _sqs(world: World, region: str, delivery: Delivery) -> None:
-    client = world.clients.get("sqs", region, read_seconds=READ_SECONDS)
+def _sqs(client: Get, delivery: Delivery) -> None:
+    sqs = client("sqs")
     group = delivery.options.get("SqsParameters", {}).get("MessageGroupId")
-    client.send_message(
-        QueueUrl=client.get_queue_url(QueueName=delivery.arn.rsplit(":", 1)[-1])["QueueUrl"],
+    account, queue = delivery.arn.split(":")[4:6]
+    sqs.send_message(
+        QueueUrl=f"{sqs.meta.endpoint_url}/{account}/{queue}",
         MessageBody=delivery.payload,
         **({"MessageGroupId": group} if group else {}),
     )
 
 
-def _logs(world: World, region: str, delivery: Delivery) -> None:
-    client = world.clients.get("logs", region, read_seconds=READ_SECONDS)
+def _logs(client: Get, delivery: Delivery) -> None:
+    logs = client("logs")
     group = delivery.arn.split(":log-group:", 1)[1].removesuffix(":*")
     stream = f"{time.time_ns()}"
-    client.create_log_stream(logGroupName=group, logStreamName=stream)
-    client.put_log_events(
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    logs.put_log_events(
         logGroupName=group,
         logStreamName=stream,
         logEvents=[{"timestamp": int(time.time() * 1000), "message": delivery.payload}],
@@ -108,7 +119,7 @@ FORWARDED = "_local_forwarded"
 """In the detail on its way: what a forwarded event keeps and PutEvents would make anew."""
 
 
-def _bus(world: World, region: str, delivery: Delivery) -> None:
+def _bus(client: Get, delivery: Delivery) -> None:
     """An event stays the same on the next bus: its Region is where it happened."""
     event = json.loads(delivery.payload)
     detail = event
@@ -116,7 +127,7 @@ def _bus(world: World, region: str, delivery: Delivery) -> None:
         kept = {name: event[name] for name in ENVELOPE if name in event}
         detail = {**event["detail"], FORWARDED: kept}
     parameters = delivery.options.get("EventBridgeParameters", {})
-    world.clients.get("events", region, read_seconds=READ_SECONDS).put_events(
+    client("events").put_events(
         Entries=[
             {
                 "Source": event.get("source", parameters.get("Source")),
@@ -129,17 +140,15 @@ def _bus(world: World, region: str, delivery: Delivery) -> None:
     )
 
 
-def _universal(world: World, region: str, delivery: Delivery) -> None:
+def _universal(client: Get, delivery: Delivery) -> None:
     """`arn:aws:scheduler:::aws-sdk:<service>:<action>`: the payload is the call's input."""
     service, action = delivery.arn.split(":aws-sdk:", 1)[1].split(":", 1)
-    client = world.clients.get(
-        {"sfn": "stepfunctions"}.get(service, service), region, read_seconds=READ_SECONDS
-    )
-    method, parameters = to_boto_parameters(client.meta, action, json.loads(delivery.payload))
-    getattr(client, method)(**parameters)
+    made = client({"sfn": "stepfunctions"}.get(service, service))
+    method, parameters = to_boto_parameters(made.meta, action, json.loads(delivery.payload))
+    getattr(made, method)(**parameters)
 
 
-_CARRIERS: dict[str, Callable[[World, str, Delivery], None]] = {
+_CARRIERS: dict[str, Callable[[Get, Delivery], None]] = {
     "lambda": _lambda,
     "states": _states,
     "sns": _sns,
@@ -150,7 +159,7 @@ _CARRIERS: dict[str, Callable[[World, str, Delivery], None]] = {
 }
 
 
-def _carrier(arn: str) -> Callable[[World, str, Delivery], None]:
+def _carrier(arn: str) -> Callable[[Get, Delivery], None]:
     service = (arn.split(":") + [""] * 3)[2]
     carrier = _CARRIERS.get(service)
     if carrier is None or (service == "events" and ":event-bus/" not in arn):
@@ -172,8 +181,9 @@ def _final(error: Exception) -> bool:
 class Deliveries:
     """A small pool that delivers, and retries what failed after 1, 2, 4 ... 60 seconds."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, guard: Guard) -> None:
         self._world = world
+        self._guard = guard
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="delivery")
         self._later: list[tuple[float, int, Delivery, int]] = []
         self._order = itertools.count()
@@ -204,7 +214,14 @@ class Deliveries:
         try:
             carrier = _carrier(delivery.arn)
             place = delivery.arn.split(":")[3] or delivery.region
-            carrier(self._world, place, delivery)
+            credentials = self._credentials(delivery)
+
+            def client(service: str) -> Any:  # noqa: ANN401
+                return self._world.clients.get(
+                    service, place, read_seconds=READ_SECONDS, credentials=credentials
+                )
+
+            carrier(client, delivery)
         except (ClientError, BotoCoreError, UnsupportedTargetError, ValueError, KeyError) as error:
             self._failed(delivery, attempt, error)
         except Exception as error:  # a worker must never die in silence
@@ -213,6 +230,19 @@ class Deliveries:
         else:
             if delivery.done:
                 delivery.done(None)
+
+    def _credentials(self, delivery: Delivery) -> Credentials:
+        """Of the target's role; without one, of the sending service itself.
+
+        Raises:
+            DeniedError: the service may not act as that role.
+        """
+        role, principal = delivery.options.get("RoleArn"), _PRINCIPALS.get(delivery.service)
+        if role and principal:
+            return self._guard.acting(role, principal, session=delivery.service)
+        if principal:
+            return self._guard.credentials(Caller(service=principal, source=delivery.source))
+        return OPERATOR
 
     def _failed(self, delivery: Delivery, attempt: int, error: Exception) -> None:
         age = time.time() - delivery.created

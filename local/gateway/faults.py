@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from xml.sax.saxutils import escape
 
 from local.gateway.outage import Mode
 from local.gateway.scope import FORM, Scope
@@ -38,6 +39,18 @@ _THROTTLES: dict[str, Fault] = {
     "sns": Fault(400, "Throttling", "Rate exceeded"),
     "sts": Fault(400, "Throttling", "Rate exceeded"),
 }
+_DENIED = Fault(400, "AccessDeniedException", "")
+_DENIALS: dict[str, Fault] = {
+    "s3": Fault(403, "AccessDenied", ""),
+    "ec2": Fault(403, "UnauthorizedOperation", ""),
+    "lambda": Fault(403, "AccessDeniedException", ""),
+    "airflow": Fault(403, "AccessDeniedException", ""),
+    "scheduler": Fault(403, "AccessDeniedException", ""),
+    "monitoring": Fault(403, "AccessDenied", ""),
+    "iam": Fault(403, "AccessDenied", ""),
+    "sts": Fault(403, "AccessDenied", ""),
+    "sns": Fault(403, "AuthorizationError", ""),
+}
 _REST_XML = {"s3", "route53", "cloudfront"}
 _QUERY = {"sns", "sts", "iam", "autoscaling", "elasticloadbalancing", "cloudformation", "rds"}
 Reply = tuple[str, list[tuple[str, str]], bytes]
@@ -51,12 +64,18 @@ def reply(mode: Mode, scope: Scope, environ: dict[str, Any]) -> Reply:
     return render(table.get(scope.service or "", default), scope.service, environ)
 
 
+def denied(message: str, service: str | None, environ: dict[str, Any]) -> Reply:
+    """How the service refuses a caller that may not do this."""
+    known = _DENIALS.get(service or "", _DENIED)
+    return render(Fault(known.status, known.code, message), service, environ)
+
+
 def render(fault: Fault, service: str | None, environ: dict[str, Any]) -> Reply:
     """The fault in the protocol that the request spoke."""
     request_id = str(uuid.uuid4())
     phrase = HTTPStatus(fault.status).phrase
     headers = [("x-amzn-RequestId", request_id), ("x-amz-request-id", request_id)]
-    text = f"<Code>{fault.code}</Code><Message>{fault.message}</Message>"
+    text = f"<Code>{fault.code}</Code><Message>{escape(fault.message)}</Message>"
     form = environ.get("CONTENT_TYPE", "").startswith(FORM)
     if service == "ec2":
         xml = (

@@ -15,6 +15,10 @@ from typing import Any
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
+from local.gateway.access import duties
+from local.gateway.access.callers import Caller
+from local.gateway.access.guard import Guard
+from local.gateway.access.needs import Need
 from local.gateway.replication_rules import Rule, chosen, parse
 from local.gateway.telemetry import Telemetry
 from local.gateway.world import World
@@ -23,6 +27,7 @@ log = logging.getLogger(__name__)
 SMALLEST_LAG = 0.2
 """moto sets metadata and tags just after it stored an object; a copy must not overtake that."""
 METRIC_SECONDS = 60
+_ENCRYPT = ("kms:Encrypt", "kms:GenerateDataKey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,11 @@ class Copy:
 class Replicator:
     """A queue of copies in the order in which they are due."""
 
-    def __init__(self, world: World, telemetry: Telemetry, lag_seconds: float = 1.0) -> None:
+    def __init__(
+        self, world: World, guard: Guard, telemetry: Telemetry, lag_seconds: float = 1.0
+    ) -> None:
         self._world = world
+        self._guard = guard
         self._telemetry = telemetry
         self.lag_seconds = lag_seconds
         self._queue: list[tuple[float, int, Copy]] = []
@@ -133,6 +141,10 @@ class Replicator:
         if target is None or not target.is_versioned:
             self._fail(copy, rule, version, f"{rule.bucket} cannot take replicas")
             return
+        refusal = self._refusal(source, target, rule, version, tags)
+        if refusal:
+            self._fail(copy, rule, version, refusal)
+            return
         known = target.keys.getlist(copy.key, [])
         if all(v.version_id != copy.version_id for v in known):
             try:
@@ -142,6 +154,35 @@ class Replicator:
                 return
         if not marker:
             version.replication_status = "COMPLETED"
+
+    def _refusal(
+        self,
+        source: Any,  # noqa: ANN401
+        target: Any,  # noqa: ANN401
+        rule: Rule,
+        version: Any,  # noqa: ANN401
+        tags: dict[str, str],
+    ) -> str | None:
+        """Why the rules' role may not do it; None if it may."""
+        role = source.replication["Role"]
+        here, there = source.region_name, target.region_name
+        if not self._guard.assumes(role, "s3.amazonaws.com"):
+            return f"s3.amazonaws.com may not assume {role}"
+        marker = isinstance(version, FakeDeleteMarker)
+        write = f"{target.arn}/{version.name}"
+        reading = [*duties.read_to_replicate(source.arn, None if marker else version.name)]
+        writing = [Need("s3:ReplicateDelete" if marker else "s3:ReplicateObject", (write,))]
+        if not marker:
+            writing += [Need("s3:ReplicateTags", (write,))] if tags else []
+            reading += self._key_needs(("kms:Decrypt",), version.kms_key_id, here)
+            writing += self._key_needs(_ENCRYPT, rule.replica_key, there)
+        caller = Caller(role=role, session="s3-replication")
+        return self._guard.judged(caller, here, reading) or self._guard.judged(
+            caller, there, writing
+        )
+
+    def _key_needs(self, actions: tuple[str, ...], key: str | None, region: str) -> list[Need]:
+        return duties.through("s3", region, actions, self._guard.key(region, key))
 
     def _fail(self, copy: Copy, rule: Rule, version: Any, reason: str) -> None:  # noqa: ANN401
         version.replication_status = "FAILED"

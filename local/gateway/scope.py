@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 _CREDENTIAL = re.compile(
-    r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
+    r"Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
 )
 GLOBAL_SERVICES = {
     "iam": "us-east-1",
@@ -48,6 +48,21 @@ def _bucket_of(path: str) -> str | None:
     return path.lstrip("/").split("/", 1)[0] or None
 
 
+def _credential(environ: dict[str, Any]) -> re.Match[str] | None:
+    match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    if match is None and "X-Amz-Credential" in environ.get("QUERY_STRING", ""):
+        match = _CREDENTIAL.search(
+            "Credential=" + parse_qs(environ["QUERY_STRING"])["X-Amz-Credential"][0]
+        )
+    return match
+
+
+def access_key(environ: dict[str, Any]) -> str | None:
+    """The access key that a request is signed with; None for unsigned requests."""
+    match = _credential(environ)
+    return match["key"] if match else None
+
+
 def read(environ: dict[str, Any], bucket_region: Callable[[str], str | None]) -> Scope:
     """The scope of a WSGI request.
 
@@ -55,12 +70,7 @@ def read(environ: dict[str, Any], bucket_region: Callable[[str], str | None]) ->
         environ: the request; its body is replaced by a copy when it had to be read.
         bucket_region: the Region of an existing bucket.
     """
-    text = environ.get("HTTP_AUTHORIZATION", "")
-    match = _CREDENTIAL.search(text)
-    if match is None and "X-Amz-Credential" in environ.get("QUERY_STRING", ""):
-        match = _CREDENTIAL.search(
-            "Credential=" + parse_qs(environ["QUERY_STRING"])["X-Amz-Credential"][0]
-        )
+    match = _credential(environ)
     operation = _operation(environ)
     if match is None:
         return Scope((), None, operation)

@@ -35,6 +35,7 @@ class Gateway:
         from werkzeug.serving import make_server  # noqa: PLC0415
 
         from local.gateway import moto_patches  # noqa: PLC0415
+        from local.gateway.access.guard import Guard  # noqa: PLC0415
         from local.gateway.alarms import Alarms  # noqa: PLC0415
         from local.gateway.app import Application  # noqa: PLC0415
         from local.gateway.control_api import ControlApi  # noqa: PLC0415
@@ -50,19 +51,27 @@ class Gateway:
         root.mkdir(parents=True, exist_ok=True)
         self.world = World(f"http://127.0.0.1:{port}", root)
         telemetry = Telemetry(self.world)
-        self._deliveries = Deliveries(self.world)
-        self._runner = Runner(self.world)
-        self._replicator = Replicator(self.world, telemetry)
+        guard = Guard(self.world.account)
+        self._deliveries = Deliveries(self.world, guard)
+        self._runner = Runner(self.world, guard)
+        self._replicator = Replicator(self.world, guard, telemetry)
         alarms = Alarms(self.world, self._deliveries, telemetry)
         scheduler = Scheduler(self.world, self._deliveries, telemetry)
         self._mwaa = Mwaa(mwaa, root, self.world.endpoint, self.world.account)
         moto_patches.apply_all(
             moto_patches.Parts(
-                self.world, telemetry, self._deliveries, self._runner, self._replicator, alarms
+                world=self.world,
+                guard=guard,
+                telemetry=telemetry,
+                deliveries=self._deliveries,
+                runner=self._runner,
+                replicator=self._replicator,
+                alarms=alarms,
             )
         )
         control = ControlApi(
             world=self.world,
+            guard=guard,
             mwaa=self._mwaa,
             runner=self._runner,
             replication=self._replicator,
@@ -70,7 +79,7 @@ class Gateway:
             health=Health(telemetry, self.world.account),
             stop=self.stop,
         )
-        application = Application(self.world, self._mwaa, control)
+        application = Application(self.world, guard, self._mwaa, control)
         self._server = make_server(
             "127.0.0.1", port, application, threaded=True, request_handler=QuietHandler
         )

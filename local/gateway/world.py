@@ -17,21 +17,47 @@ ACCESS_KEY = "local"
 SECRET_KEY = "local"  # noqa: S105 -- the local AWS checks no signature
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a caller signs with."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """As the AWS SDKs read them from a process's environment."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            **({"AWS_SESSION_TOKEN": self.token} if self.token else {}),
+        }
+
+
+OPERATOR = Credentials(ACCESS_KEY, SECRET_KEY)
+
+
 class Clients:
-    """boto3 clients of this very endpoint, made once per service, Region and patience."""
+    """boto3 clients of this very endpoint, made once per service, Region, patience and caller."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
-        session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
-        self._make: Any = session.client  # its overloads know services by literal names only
-        self._clients: dict[tuple[str, str, float, bool], Any] = {}
+        self._make: Any = boto3.Session().client  # its overloads know literal names only
+        self._clients: dict[tuple[str, str, float, bool, str], Any] = {}
         self._lock = threading.Lock()
 
     def get(
-        self, service: str, region: str, *, read_seconds: float = 30, validate: bool = True
+        self,
+        service: str,
+        region: str,
+        *,
+        read_seconds: float = 30,
+        validate: bool = True,
+        credentials: Credentials = OPERATOR,
     ) -> Any:  # noqa: ANN401
         """A client without retries, since each caller has its own rule for them."""
-        key = (service, region, read_seconds, validate)
+        key = (service, region, read_seconds, validate, credentials.access_key)
         client = self._clients.get(key)
         if client is None:
             with self._lock:  # a session is not safe to use from two threads
@@ -39,6 +65,9 @@ class Clients:
                     service,
                     region_name=region,
                     endpoint_url=self._endpoint,
+                    aws_access_key_id=credentials.access_key,
+                    aws_secret_access_key=credentials.secret_key,
+                    aws_session_token=credentials.token,
                     config=Config(
                         parameter_validation=validate,
                         inject_host_prefix=False,

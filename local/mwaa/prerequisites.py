@@ -4,6 +4,7 @@ MWAA refuses some faults at once and finds others only when it builds the enviro
 which is one table, with the source of each line in the assumptions.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 
+from local.gateway.access.policy import parse, trusts
 from local.mwaa.aws import Aws
 
+SERVICES = ("airflow.amazonaws.com", "airflow-env.amazonaws.com")
+"""Both act as the execution role (MWAA user guide, "Amazon MWAA execution role")."""
 ARTIFACTS = ("Plugins", "Requirements", "StartupScript")
 DAG_PATH_SECONDS = 15.0
 """How long the DAG folder may still be empty; on AWS the creation alone takes 20 minutes."""
@@ -91,7 +95,7 @@ def _dag_path(environment: Environment) -> Iterator[str]:
 def _role(environment: Environment) -> Iterator[str]:
     arn = environment.document["ExecutionRoleArn"]
     try:
-        environment.client("iam").get_role(RoleName=arn.rpartition("/")[2])
+        role = environment.client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] < HTTPStatus.INTERNAL_SERVER_ERROR:
             yield f"Execution role {arn} cannot be assumed: {_code(error)}"
@@ -99,6 +103,15 @@ def _role(environment: Environment) -> Iterator[str]:
         # IAM's control plane lives in us-east-1 alone. When that Region is lost, MWAA still assumes
         # roles through the STS of its own Region; only here nobody can be asked then.
         return
+    else:
+        trust = parse(json.dumps(role["AssumeRolePolicyDocument"]), "trust")
+        account = arn.split(":")[4]
+        for service in SERVICES:
+            if not trusts(trust, service, {"aws:SourceAccount": account}, account):
+                yield (
+                    f"Execution role {arn} cannot be assumed: its trust policy does not allow "
+                    f"{service}"
+                )
 
 
 def _key(environment: Environment) -> Iterator[str]:

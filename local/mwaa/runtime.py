@@ -62,6 +62,7 @@ class Runtime:
         self.fernet_key = Fernet.generate_key().decode()
         self.web_port, self.statsd_port = free_port(), free_port()
         self.cluster: postgres.Cluster | None = None
+        self._acting = aws
         self._secret, self._password = secrets.token_hex(32), secrets.token_urlsafe(24)
         self._prepared = ""
         self._version = ""
@@ -85,10 +86,11 @@ class Runtime:
             run = self._run
         self._version = document["AirflowVersion"]
         self._result(lambda: install.ensure(self._version))
+        self._result(lambda: self._assume(document["ExecutionRoleArn"]))
         with ThreadPoolExecutor(2) as pool:
             database = pool.submit(self._open_database)
             fetched = pool.submit(
-                artifacts.fetch, self.aws.client("s3", self.region), document, self.folders
+                artifacts.fetch, self._acting.client("s3", self.region), document, self.folders
             )
             self._start_sidecar(document, run)
             for job in (database, fetched):
@@ -165,6 +167,10 @@ class Runtime:
         except Exception as error:
             raise StartError(f"{type(error).__name__}: {error}") from error
 
+    def _assume(self, role_arn: str) -> None:
+        """All that runs in the environment acts as its execution role."""
+        self._acting = self.aws.assuming(role_arn, self.region, "AmazonMWAA-airflow")
+
     def _open_database(self) -> None:
         if self.cluster is None:
             self.folders.fernet_key.touch(mode=0o600)
@@ -182,7 +188,7 @@ class Runtime:
             region=self.region,
             account=self.account,
             version=document["AirflowVersion"],
-            aws=self.aws.variables(),
+            aws=self._acting.variables(),
             home=self.folders.home,
             database=Database(
                 "127.0.0.1",
@@ -211,7 +217,7 @@ class Runtime:
             sync_seconds=self.timing.sync_seconds,
             metric_seconds=self.timing.metric_seconds,
         )
-        aws = self.aws.variables()
+        aws = self._acting.variables()
         part = Supervised(
             f"{self.region}/{self.name} sidecar",
             lambda: launch.start_sidecar(settings, aws, self.folders),

@@ -37,10 +37,12 @@ from mwaa_dr_policy.subjects import (
 from mwaa_dr_policy.values import UndecidedError, Unknown, any_of, is_given, items, known, peek
 
 GRANTED: dict[Grant, tuple[str, ...]] = {
-    Grant.OBSERVE: ("cloudwatch:GetMetricData", "airflow:GetEnvironment"),
+    Grant.OBSERVE: ("cloudwatch:GetMetricData", "airflow:ListEnvironments"),
+    Grant.ENVIRONMENTS: ("airflow:GetEnvironment",),
     # What it takes depends on the checks; a role without it has blind checks, not a blind monitor.
     Grant.CHECKS: (),
     Grant.READ_BACKUPS: ("s3:GetObject", "s3:ListBucket", "kms:Decrypt"),
+    Grant.READ_CONTROL: ("s3:GetObject", "s3:ListBucket", "kms:Decrypt"),
     Grant.WRITE_CONFIG: ("s3:PutObject", "kms:GenerateDataKey"),
     Grant.WRITE_CONTROL: ("s3:PutObject", "kms:GenerateDataKey"),
     Grant.READ_CODE: ("s3:GetObject", "kms:Decrypt"),

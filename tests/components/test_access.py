@@ -20,7 +20,7 @@ STACKS = ("primary", "dr")
 NAMES = Names("analytics", ACCOUNT)
 NO_RESOURCE = {
     *("cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:PutMetricData"),
-    *("airflow:ListEnvironments", "sts:GetCallerIdentity"),
+    "airflow:ListEnvironments",
     *("s3:GetAccountPublicAccessBlock", "logs:DescribeLogGroups"),
     *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
     *("xray:GetSamplingRules", "xray:GetSamplingTargets"),
@@ -89,7 +89,7 @@ def test_every_grant_means_statements(grant):
     check = {"name": "shop", "kind": "alarm", "region": "us-east-1", "alarm": "errors"}
     detection = {**settings_of("dr")["detection"], "checks": [check]}
     place = Place(parse({**settings_of("dr"), "detection": detection}), Site.DR)
-    found = granted(grant, place, DrKeys(data="data-arn", seal="seal-arn"))
+    found = granted(grant, place, DrKeys(data="data-arn"))
     assert found.access
     assert all(isinstance(one, Statement) for one in (*found.access, *found.keys))
 
@@ -97,14 +97,14 @@ def test_every_grant_means_statements(grant):
 @pytest.mark.parametrize("spec", FUNCTIONS, ids=lambda spec: spec.step)
 def test_a_function_may_do_what_its_grants_say_and_no_more(spec):
     place = Place(parse(settings_of("dr")), Site.DR)
-    keys = DrKeys(data="data-arn", seal="seal-arn")
+    keys = DrKeys(data="data-arn")
     meant = {
         action
         for grant in spec.grants
         for one in (*granted(grant, place, keys).access, *granted(grant, place, keys).keys)
         for action in one.actions
     }
-    own = {"logs:CreateLogStream", "logs:PutLogEvents", "kms:Decrypt", "kms:DescribeKey"}
+    own = {"logs:CreateLogStream", "logs:PutLogEvents", "kms:Decrypt"}
     tracing = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
     role = NAMES.role(Site.DR, spec.step)
     found = {action for one in of_role("dr", role) for action in one["Action"]}

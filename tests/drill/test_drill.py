@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.access.unused import unexplained
+
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {
     "strategy", "airflow_version", "outage", "regions", "outage_at", "detected_at",
     "environment_ready_at", "restored_at", "unpaused_at", "resumed_at", "rto_seconds",
-    "rpo_seconds", "objectives", "met", "steps", "tables", "runs", "verified",
+    "rpo_seconds", "objectives", "met", "steps", "tables", "runs", "access", "verified",
 }  # fmt: skip
 """What other programs read in report.json."""
 
@@ -32,6 +34,7 @@ def _drill(*options):
     strategy = "active-passive" if "active-passive" in options else "backup-restore"
     folder = ROOT / "build/drill" / (f"{strategy}-control" if "--control" in options else strategy)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert unexplained(json.loads((folder / "access.json").read_text())) == []
     return (
         json.loads((folder / "report.json").read_text()),
         json.loads((folder / "findings.json").read_text()),
@@ -62,6 +65,8 @@ def test_the_work_goes_on_after_a_region_is_lost():
     assert findings["objections"] == []
     assert report["verified"]
     assert report["met"]
+    assert report["access"]["refused"] == []
+    assert {"drill-dr-assess", "drill-primary-execution"} <= report["access"]["calls"].keys()
     assert (report["runs"]["lost"], report["runs"]["doubled"]) == (0, 0)
     assert report["runs"]["in_flight"], "the Region was lost when nothing was under way"
     assert len(report["resumed_at"]) >= 30

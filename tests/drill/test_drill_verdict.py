@@ -48,6 +48,37 @@ def _findings(**changes):
     }
 
 
+ALLOWED = verdict.permissions(
+    {
+        "calls": [
+            {"caller": "a", "action": "s3:GetObject", "resource": "arn:aws:s3:::b/x/*", "count": 2},
+            {"caller": "a", "action": "s3:ListBucket", "resource": "arn:aws:s3:::b", "count": 3},
+        ],
+        "uses": [],
+        "unused": [],
+        "refused": [],
+    }
+)
+
+
+def test_a_call_that_was_refused_spoils_a_drill_that_else_went_well():
+    refusal = {"caller": "a", "action": "s3:PutObject", "message": "not authorized"}
+    for refused, verified in (([], True), ([refusal], False)):
+        report = verdict.compose(
+            strategy=CREATED,
+            airflow_version="2.10.3",
+            outage="hang",
+            facts=_facts(),
+            journal=Journal("a drill"),
+            findings=_findings(),
+            forecast={},
+            met=True,
+            access={**ALLOWED, "refused": refused},
+        )
+        assert report["verified"] is verified
+        assert report["access"] == {"calls": {"a": 5}, "refused": refused}
+
+
 def test_promises_are_judged_by_the_time_aws_takes():
     assert verdict.objectives_met(_findings(), _facts(), CREATED, 1800)
     assert not verdict.objectives_met(_findings(), _facts(), CREATED, 3600)
@@ -75,6 +106,7 @@ def test_the_report_repeats_the_findings():
         findings=_findings(verified=False),
         forecast={"headline": "18 runs"},
         met=False,
+        access=ALLOWED,
     )
     assert report["verified"] is False
     assert report["forecast"] == {"headline": "18 runs"}

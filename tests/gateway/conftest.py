@@ -40,6 +40,22 @@ class Aws:
             )
         return self._clients[key]
 
+    def role(self, name: str, statements: list[dict[str, Any]]) -> str:
+        """A role that every service here may assume, with one policy; its ARN."""
+        services = ("lambda", "states", "scheduler", "events", "s3")
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": [f"{one}.amazonaws.com" for one in services]},
+            "Action": "sts:AssumeRole",
+        }
+        iam = self.client("iam")
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+        if statements:
+            iam.put_role_policy(
+                RoleName=name, PolicyName="access", PolicyDocument=document(*statements)
+            )
+        return made["Role"]["Arn"]
+
     def bucket(self, name: str, region: str) -> str:
         full = f"{name}-{uuid.uuid4().hex[:8]}"
         place = {} if region == EAST else {"LocationConstraint": region}
@@ -84,6 +100,11 @@ class Aws:
         return eventually(ended)
 
 
+def document(*statements: dict[str, Any]) -> str:
+    """A policy's text."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
 def archive(files: dict[str, str]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as target:
@@ -107,11 +128,7 @@ def eventually(check: Callable[[], Any], seconds: float = 15) -> Any:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     with process.running(tmp_path_factory.mktemp("aws"), mwaa=STAND_IN) as running:
         aws = Aws(running)
-        services = ["lambda.amazonaws.com", "states.amazonaws.com"]
-        trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
-        aws.client("iam").create_role(
-            RoleName="test", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
-        )
+        aws.role("test", [{"Effect": "Allow", "Action": "*", "Resource": "*"}])
         yield aws
 
 

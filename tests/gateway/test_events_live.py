@@ -4,7 +4,7 @@ import time
 import pytest
 
 from local.gateway.control import ControlError
-from tests.gateway.conftest import EAST, ROLE, WEST, eventually
+from tests.gateway.conftest import EAST, ROLE, WEST, document, eventually
 
 pytestmark = pytest.mark.engine
 ACCOUNT = "123456789012"
@@ -48,6 +48,15 @@ def test_event_reaches_functions_machines_topics_and_queues(aws):
     )
     machine = aws.machine({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}})
     topic = aws.client("sns").create_topic(Name="fan")["TopicArn"]
+    let_in = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic,
+    }
+    aws.client("sns").set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=document(let_in)
+    )
     queue = Queue(aws, "fan")
     since = time.time()
     rule(

@@ -31,10 +31,12 @@ from contract.ownership import INITIAL, Ownership
 from contract.sites import Site, Strategy
 from handlers import runtime as handler_runtime
 from handlers.core.captured import Captured
+from handlers.runtime import Runtime
 from tests.handlers.agents import Agents
 from tests.handlers.installation import CONFIG, REGIONS, Installation
 from tests.handlers.moto_machines import HOSTS, Raw, made, patch_moto, state_now, to_double
 from tests.handlers.mwaa_double import CREATED, MwaaDouble
+from tests.handlers.permissions import as_role_of
 
 FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
 ROLE = f"arn:aws:iam::{CONFIG.account}:role/test"
@@ -91,6 +93,7 @@ class Stage(Installation):
         self.mwaa = MwaaDouble(self.folder, "", CONFIG.account)
         self.mwaa.now = self.seconds
         self.lock = threading.RLock()
+        self.running = threading.local()
         self.becomes("AVAILABLE")
 
     # time
@@ -275,7 +278,12 @@ class Stage(Installation):
         told = {"errorMessage": str(error), "errorType": type(error).__name__}
         return json.dumps(told).encode()
 
+    def own_runtime(self) -> Runtime:
+        """The means of the function that runs in this thread, with its role's permissions."""
+        return as_role_of(self.running.step, self.runtime)
+
     def _called(self, step: str, event: dict[str, Any]) -> tuple[Any, Exception | None]:
+        self.running.step = step
         try:
             if step in self.instead:
                 return self.instead[step](event), None
@@ -310,7 +318,7 @@ def staged(
     stage = Stage(runtime, installation.clock, folder=folder)
     _answer_mwaa(stage)
     HOSTS.append(stage)
-    patch.setattr(handler_runtime, "_runtime", lambda: runtime)
+    patch.setattr(handler_runtime, "_runtime", stage.own_runtime)
     stage.deploy()
     kept = Captured(stage.runtime.at(), CAPTURED)
     for site in Site:

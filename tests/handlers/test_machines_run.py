@@ -1,11 +1,9 @@
 """Both machines on real Step Functions with the real functions; the test plays the agents."""
 
 import dataclasses
-import io
 import json
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,11 @@ from botocore.config import Config
 from click.testing import CliRunner
 
 from cli.main import main
-from components.files import archive_files
+from components.execution_role import PURPOSE
+from components.functions import policies
+from components.grants import DrKeys
+from components.machines import statements
+from components.packaging import functions_archive
 from contract import keys, state
 from contract.functions import FUNCTIONS
 from contract.handler_config import VARIABLE, Detection, HandlerConfig, Recovery
@@ -36,6 +38,7 @@ from local.gateway import process
 from local.gateway.process import LocalAws
 from tests.handlers.installation import CONFIG, REGIONS, Clock, Installation
 from tests.handlers.mwaa_double import CREATED
+from tests.handlers.permissions import KEYS, make_role, place_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 
@@ -61,14 +64,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def local_aws(root: Path) -> Iterator[LocalAws]:
     with process.running(root, mwaa=DOUBLE) as running:
         yield running
-
-
-def _archive() -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as target:
-        for name, path in archive_files().items():
-            target.write(path, name)
-    return packed.getvalue()
 
 
 class Agents:
@@ -226,6 +221,10 @@ def _config(name: str) -> HandlerConfig:
         topic_arn=f"arn:aws:sns:us-west-2:{CONFIG.account}:{names.topic(Site.DR)}",
         detection=Detection(4, 2, 3, 60, 12, 600, 2.0),
         recovery=Recovery(True, InFlightRule.FAIL, 30, 8, 60),
+        target=dataclasses.replace(
+            CONFIG.target,
+            execution_role_arn=f"arn:aws:iam::{CONFIG.account}:role/{names.role(Site.DR, PURPOSE)}",
+        ),
     )
 
 
@@ -255,20 +254,6 @@ def world(
 def _deploy(world: World) -> None:
     """What the stacks make, as far as the machines need it."""
     config, names = world.config, world.config.names
-    trust = json.dumps(
-        {
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
-                    "Action": "sts:AssumeRole",
-                }
-            ]
-        }
-    )
-    role = world.client("iam").create_role(
-        RoleName=f"{config.name}-role", AssumeRolePolicyDocument=trust
-    )["Role"]["Arn"]
     world.client("dynamodb").create_table(
         TableName=names.state_table,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
@@ -286,12 +271,14 @@ def _deploy(world: World) -> None:
                 Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
             )
     world.client("sns").create_topic(Name=names.topic(Site.DR))
-    code = _archive()
+    place, iam = place_of(config.name), world.client("iam")
+    code = functions_archive().read_bytes()
     for spec in FUNCTIONS:
+        access = policies(spec, place, DrKeys(data=KEYS[Site.DR]))
         world.client("lambda").create_function(
             FunctionName=names.function(spec.step),
             Runtime="python3.13",
-            Role=role,
+            Role=make_role(iam, names.role(Site.DR, spec.step), "lambda", access),
             Handler=spec.handler,
             Code={"ZipFile": code},
             Timeout=spec.timeout_seconds,
@@ -300,10 +287,12 @@ def _deploy(world: World) -> None:
         )
     for machine in MACHINES:
         text = (FOLDER / f"{machine}.asl.json").read_text()
+        definition = render(text, substitutions(config))
+        access = {"access": statements(definition)}
         world.client("stepfunctions").create_state_machine(
             name=names.state_machine(machine),
-            definition=json.dumps(render(text, substitutions(config))),
-            roleArn=role,
+            definition=json.dumps(definition),
+            roleArn=make_role(iam, names.role(Site.DR, f"{machine}-machine"), "states", access),
         )
     kept = Captured(datetime.now(UTC).isoformat(), CAPTURED)
     world.put(keys.captured_environment(Site.PRIMARY), kept.to_json())

@@ -1,5 +1,6 @@
 """A moto server as the AWS around the environments."""
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,21 @@ import pytest
 from moto.server import ThreadedMotoServer
 from mwaa_world import VERSION, Mwaa, client, open_world
 
+from local.mwaa.prerequisites import SERVICES
 from local.ports import free_port
+
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": list(SERVICES)},
+            }
+        ],
+    }
+)
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +43,7 @@ def surroundings(endpoint: str) -> dict[str, Any]:
     groups = ec2.describe_security_groups(
         Filters=[{"Name": "vpc-id", "Values": [subnets[0]["VpcId"]]}]
     )["SecurityGroups"]
-    role = iam.create_role(RoleName="mwaa-execution", AssumeRolePolicyDocument="{}")["Role"]
+    role = iam.create_role(RoleName="mwaa-execution", AssumeRolePolicyDocument=TRUST)["Role"]
     key = client("kms", endpoint).create_key()["KeyMetadata"]
     s3 = client("s3", endpoint)
     s3.create_bucket(Bucket="dag-bucket")

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.gateway.access.guard import Guard
 from local.gateway.lambda_runtime.process import FunctionProcess, Outcome
-from local.gateway.world import ACCESS_KEY, SECRET_KEY, World
+from local.gateway.world import World
 
+SERVICE = "lambda.amazonaws.com"
 IDLE_SECONDS = 300.0
 PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 """What AWS's Python runtimes have beside the standard library."""
@@ -29,6 +31,7 @@ class Function:
     name: str
     version: str
     region: str
+    role: str
     handler: str
     code: bytes = field(repr=False)
     code_hash: str
@@ -41,6 +44,7 @@ class Function:
     def identity(self) -> str:
         """Changes whenever warm processes no longer fit."""
         facts = [self.code_hash, self.handler, self.environment, self.memory, self.version]
+        facts.append(self.role)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -51,8 +55,9 @@ class TooManyRequestsError(Exception):
 class Runner:
     """Runs functions; one process serves one invocation at a time, as in AWS."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, guard: Guard) -> None:
         self._world = world
+        self._guard = guard
         self._root = world.root / "lambda"
         self._packages = self._root / "runtime"
         self._lock = threading.Lock()
@@ -71,6 +76,7 @@ class Runner:
 
         Raises:
             TooManyRequestsError: `reserved` invocations are running already.
+            DeniedError: Lambda may not act as the function's role.
         """
         request_id = str(uuid.uuid4())
         process = self._take(function, reserved)
@@ -150,9 +156,7 @@ class Runner:
                 "PATH": os.environ["PATH"],
                 "LANG": "C.UTF-8",
                 "TZ": ":UTC",
-                "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-                "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-                "AWS_SESSION_TOKEN": "local",
+                **self._guard.acting(function.role, SERVICE, session=function.name).variables,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_EXECUTION_ENV": "AWS_Lambda_python",
                 "AWS_LAMBDA_FUNCTION_NAME": function.name,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from local.gateway.access.guard import Guard
 from local.gateway.alarms import Alarms
 from local.gateway.deliveries import Deliveries
 from local.gateway.lambda_runtime.runner import Runner
@@ -17,6 +18,7 @@ from local.gateway.moto_patches import (
     stepfunctions,
     stepfunctions_errors,
     stepfunctions_jsonata,
+    stepfunctions_roles,
     stepfunctions_telemetry,
 )
 from local.gateway.replication import Replicator
@@ -24,11 +26,12 @@ from local.gateway.telemetry import Telemetry
 from local.gateway.world import World
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
     """What the patches hand work to."""
 
     world: World
+    guard: Guard
     telemetry: Telemetry
     deliveries: Deliveries
     runner: Runner
@@ -39,10 +42,11 @@ class Parts:
 def apply_all(parts: Parts) -> None:
     """Change moto; once per process."""
     stepfunctions.apply(parts.world)
+    stepfunctions_roles.apply(parts.world, parts.guard)
     stepfunctions_errors.apply()
     stepfunctions_jsonata.apply()
     stepfunctions_telemetry.apply(parts.telemetry)
-    lambda_.apply(parts.world, parts.runner, parts.telemetry)
+    lambda_.apply(parts.world, parts.guard, parts.runner, parts.telemetry)
     events.apply(parts.world, parts.deliveries, parts.telemetry)
     scheduler.apply()
     sns.apply(parts.world, parts.deliveries)

@@ -4,6 +4,8 @@
 - a function's error is reported as `Unhandled`, and `Event` invocations do not wait and are tried
   three times (Lambda developer guide, "Asynchronous invocation");
 - `DryRun` runs nothing; reserved concurrency is kept;
+- a function acts as its role: with its credentials, and what Lambda does for it (decrypting its
+  variables, logging, tracing) needs that role's permissions ("Lambda execution role");
 - START, END and REPORT lines reach CloudWatch Logs, and AWS/Lambda its metrics.
 """
 
@@ -17,6 +19,10 @@ from typing import Any
 from moto.awslambda.models import LambdaFunction
 from moto.core.exceptions import JsonRESTError
 
+from local.gateway.access import duties
+from local.gateway.access.callers import Caller
+from local.gateway.access.guard import DeniedError, Guard
+from local.gateway.access.needs import Need
 from local.gateway.lambda_runtime.runner import Function, Runner, TooManyRequestsError
 from local.gateway.patching import put
 from local.gateway.telemetry import Telemetry
@@ -34,12 +40,19 @@ class ThrottledError(JsonRESTError):
         super().__init__("TooManyRequestsException", "Rate Exceeded.")
 
 
-def apply(world: World, runner: Runner, telemetry: Telemetry) -> None:
+class RefusedError(JsonRESTError):
+    code = 502
+
+
+def apply(world: World, guard: Guard, runner: Runner, telemetry: Telemetry) -> None:
     def run(self: Any, event: Any) -> tuple[str, bool, str]:  # noqa: ANN401
         function = _function(self)
         dimensions = {"FunctionName": self.function_name}
         started = time.time()
         reserved = self.reserved_concurrency
+        refusal = guard.judged(Caller(role=self.role), self.region, _to_start(self))
+        if refusal:
+            raise RefusedError("KMSAccessDeniedException", refusal)
         try:
             outcome, request_id = runner.invoke(
                 function, event, reserved=None if reserved is None else int(reserved)
@@ -47,6 +60,8 @@ def apply(world: World, runner: Runner, telemetry: Telemetry) -> None:
         except TooManyRequestsError:
             telemetry.metric(self.region, "AWS/Lambda", {"Throttles": 1}, dimensions)
             raise ThrottledError from None
+        except DeniedError as error:
+            raise RefusedError("AccessDeniedException", str(error)) from None
         took = (time.time() - started) * 1000
         telemetry.metric(
             self.region, "AWS/Lambda", {"Invocations": 1, "Errors": int(outcome.failed)}, dimensions
@@ -60,7 +75,7 @@ def apply(world: World, runner: Runner, telemetry: Telemetry) -> None:
             f"REPORT RequestId: {request_id} Duration: {took:.2f} ms "
             f"Memory Size: {function.memory} MB\n"
         )
-        if not world.outages.suspended(self.region, "logs"):
+        if _may_log(guard, self) and not world.outages.suspended(self.region, "logs"):
             self.logs_backend.ensure_log_group(self.logs_group_name)
             self.save_logs(text)
         return outcome.payload, outcome.failed, text
@@ -103,6 +118,25 @@ def apply(world: World, runner: Runner, telemetry: Telemetry) -> None:
     put(LambdaFunction, "invoke", invoke)
 
 
+def _to_start(function: Any) -> list[Need]:  # noqa: ANN401
+    key = function.kms_key_arn if function.environment_vars else ""
+    return duties.through("lambda", function.region, ("kms:Decrypt",), key)
+
+
+def _to_log(function: Any) -> list[Need]:  # noqa: ANN401
+    _, partition, _, region, account, *_ = function.function_arn.split(":")
+    group = function.logs_group_name
+    return duties.logged(f"arn:{partition}:logs:{region}:{account}:log-group:{group}")
+
+
+def _may_log(guard: Guard, function: Any) -> bool:  # noqa: ANN401
+    """Whether the role lets Lambda write its log; traces are asked for beside it."""
+    caller = Caller(role=function.role)
+    if function.tracing_config.get("Mode") == "Active":
+        guard.judged(caller, function.region, duties.TRACED)
+    return guard.judged(caller, function.region, _to_log(function)) is None
+
+
 def _retries(function: Any) -> int:  # noqa: ANN401
     for entry in reversed(function.event_invoke_config):
         attempts = entry.response().get("MaximumRetryAttempts")
@@ -122,6 +156,7 @@ def _function(source: Any) -> Function:  # noqa: ANN401
         name=source.function_name,
         version="$LATEST" if str(source.version) in ("$LATEST", "0") else str(source.version),
         region=source.region,
+        role=source.role,
         handler=source.handler,
         code=source.code_bytes,
         code_hash=base64.b64decode(source.code_sha_256).hex(),

@@ -39,7 +39,7 @@ from local.gateway.patching import add, put, replace
 from local.gateway.world import World
 
 log = logging.getLogger(__name__)
-_FOREVER = 99_999_999.0
+FOREVER = 99_999_999.0
 """No client time-out: a task's own TimeoutSeconds ends it."""
 
 
@@ -67,7 +67,7 @@ def _calls(world: World) -> None:
         return world.clients.get(
             arguments["service_name"],
             arguments["region_name"],
-            read_seconds=_FOREVER,
+            read_seconds=FOREVER,
             validate=False,
         )
 

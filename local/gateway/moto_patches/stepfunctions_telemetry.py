@@ -27,13 +27,13 @@ _METRICS = {
 
 
 def apply(telemetry: Telemetry) -> None:
-    def tell(execution: Any) -> None:  # noqa: ANN401
-        status = str(execution.status)
+    def tell(execution: Any, status: str) -> None:  # noqa: ANN401
         machine = execution.state_machine.arn
         region = execution.region_name
         dimensions = {"StateMachineArn": machine}
         telemetry.metric(region, "AWS/States", {_METRICS[status]: 1}, dimensions)
-        if execution.stop_date is not None:
+        over = status != "RUNNING"
+        if over:
             took = execution.stop_date.timestamp() - execution.start_date.timestamp()
             telemetry.metric(
                 region,
@@ -52,7 +52,7 @@ def apply(telemetry: Telemetry) -> None:
                 "name": execution.name,
                 "status": status,
                 "startDate": _millis(execution.start_date),
-                "stopDate": _millis(execution.stop_date) if execution.stop_date else None,
+                "stopDate": _millis(execution.stop_date) if over else None,
                 "input": execution.execution_input,
                 "output": json.dumps(execution.output) if status == "SUCCEEDED" else None,
                 "error": execution.error,
@@ -64,7 +64,7 @@ def apply(telemetry: Telemetry) -> None:
     def started(original: Any) -> Any:  # noqa: ANN401
         def start(self: Any) -> None:  # noqa: ANN401
             original(self)
-            tell(self)
+            tell(self, "RUNNING")  # whatever it is by now: a short one may have ended
             # moto keeps every thread it ever started.
             TMP_THREADS[:] = [t for t in TMP_THREADS if not _ended(t)]
 
@@ -73,7 +73,7 @@ def apply(telemetry: Telemetry) -> None:
     def ended(original: Any) -> Any:  # noqa: ANN401
         def terminated(self: Any) -> None:  # noqa: ANN401
             original(self)
-            tell(self.execution)
+            tell(self.execution, str(self.execution.status))
 
         return terminated
 

@@ -44,7 +44,7 @@ def failures(
     resource: Resource, described: ResourceSchema, schema: Schema, inputs: Values
 ) -> Iterator[Failure]:
     """Everything that is wrong with the inputs."""
-    yield from _object(schema, described.inputs, inputs, "", resource.type)
+    yield from misfits(schema, described.inputs, inputs, resource.type)
     for name in inputs:
         if name in described.inputs.types and name not in resource.supported:
             yield Failure(
@@ -55,6 +55,13 @@ def failures(
     for path in resource.refused:
         if _given(inputs, path.split(".")):
             yield Failure(path, f"the local provider cannot carry {path} of {resource.type} to AWS")
+
+
+def misfits(
+    schema: Schema, properties: Properties, inputs: Values, where: str
+) -> Iterator[Failure]:
+    """Every name, type and missing property that does not fit `pulumi_aws`."""
+    yield from _object(schema, properties, inputs, "", where)
 
 
 def _given(value: Value, path: list[str]) -> bool:

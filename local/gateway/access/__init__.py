@@ -1,0 +1,1 @@
+"""Who calls the local AWS, and whether the deployed policies let them: judged on every call."""
