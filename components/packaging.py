@@ -8,6 +8,7 @@ hashes when it installed them, and a preview needs no network.
 
 import importlib.metadata
 import io
+import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -102,7 +103,7 @@ def functions_archive() -> Path:
     data = packed({**sdk_files(), **archive_files()})
     if not ARCHIVE.exists() or ARCHIVE.read_bytes() != data:
         ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
-        scratch = ARCHIVE.with_suffix(".new")
+        scratch = ARCHIVE.with_name(f"{ARCHIVE.name}.{os.getpid()}")  # two may build at once
         scratch.write_bytes(data)
         scratch.replace(ARCHIVE)
     return ARCHIVE

@@ -169,7 +169,7 @@ environment'), what creating one takes; wildcards spelled out for a symmetric ke
 
 def test_the_creator_of_an_environment_may_do_what_mwaa_documents_for_it():
     place = Place(parse(settings_of("dr")), Site.DR)
-    found = granted(Grant.CREATE_ENVIRONMENT, place, DrKeys(data="data", seal="seal"))
+    found = granted(Grant.CREATE_ENVIRONMENT, place, DrKeys(data="data"))
     allowed = {action for one in (*found.access, *found.keys) for action in one.actions}
     assert allowed >= DOCUMENTED
 
