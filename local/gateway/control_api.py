@@ -124,6 +124,8 @@ class ControlApi:
         if outage.lose_environments:
             self._runner.kill(outage.region)
             self._mwaa.get().lose_region(outage.region)
+        if outage.environment:
+            self._mwaa.get().lose_environment(outage.region, outage.environment)
         return outage.describe()
 
     def _end_outage(self, query: Query, body: Body) -> list[dict[str, Any]]:
@@ -133,6 +135,8 @@ class ControlApi:
             log.warning("outage ends: %s", outage.describe())
             if outage.lose_environments:
                 self._mwaa.get().restore_region(outage.region)
+            if outage.environment:
+                self._mwaa.get().restore_environment(outage.region, outage.environment)
         return [outage.describe() for outage in ended]
 
     def _set_replication(self, _query: Query, body: Body) -> dict[str, Any]:

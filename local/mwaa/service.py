@@ -96,6 +96,14 @@ class MwaaService:
         """Start that Region's Airflow processes again; returns before they are ready."""
         self._each(lambda environment: environment.restore(), self._of(region))
 
+    def lose_environment(self, region: str, name: str) -> None:
+        """Kill one environment; MWAA says that it is UNAVAILABLE. Raises ApiError if none is."""
+        self._environment(region, name).lose(broken=True)
+
+    def restore_environment(self, region: str, name: str) -> None:
+        """Start it again; returns before it is ready."""
+        self._environment(region, name).restore()
+
     def describe(self) -> list[dict[str, Any]]:
         """What an examiner needs of each environment; nothing of it goes to the product."""
         with self._lock:
