@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from contract.ownership import Ownership
 from contract.pulse import Pulse
 from contract.sites import Site, Strategy
 from contract.state import IncidentKind, IncidentStatus, Step
-from handlers.adapters import backups, mirror, timeline
+from handlers.adapters import backups, fences, mirror, timeline
 from handlers.adapters.answers import outcome_of
 from handlers.adapters.metrics import publish
 from handlers.adapters.objects import Bucket
@@ -38,8 +39,8 @@ def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
     record, _ = runtime.state.ownership()
     bucket = runtime.backups()
     pulses = {site: _pulse(bucket, site) for site in Site}
-    record = _running(runtime, record, pulses[record.owner])
-    record = _fenced(runtime, record, pulses[record.owner.other])
+    record = _running(runtime, record, pulses[record.owner].pulse)
+    record = _fenced(runtime, record, pulses[record.owner.other].pulse)
     _tell_of_fences(runtime, bucket, record)
     found = _protection(runtime, bucket, record, pulses)
     _publish(runtime, found, pulses)
@@ -57,13 +58,21 @@ _UNSOLVED = (IncidentStatus.OPEN, IncidentStatus.ATTENTION, IncidentStatus.FAILE
 """An incident that nobody has brought to a good end."""
 
 
-def _pulse(bucket: Bucket, site: Site) -> Pulse | None:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A site's newest pulse, if it ever sent one, and for how long S3 has had it."""
+
+    pulse: Pulse | None = None
+    stored: timedelta | None = None
+
+
+def _pulse(bucket: Bucket, site: Site) -> _Heard:
     found = bucket.read(keys.pulse(site))
     try:
-        return None if found is None else Pulse.from_json(found.body)
+        return _Heard() if found is None else _Heard(Pulse.from_json(found.body), found.age)
     except ValueError as error:
         logger.warning("the pulse of %s is not readable: %s", site, error)
-        return None
+        return _Heard()
 
 
 def _running(runtime: Runtime, record: Ownership, owner: Pulse | None) -> Ownership:
@@ -138,12 +147,12 @@ def _tell_of_fences(runtime: Runtime, bucket: Bucket, record: Ownership) -> None
 
 
 def _protection(
-    runtime: Runtime, bucket: Bucket, record: Ownership, pulses: dict[Site, Pulse | None]
+    runtime: Runtime, bucket: Bucket, record: Ownership, pulses: dict[Site, _Heard]
 ) -> protection.Protection:
     config, now = runtime.config, runtime.now()
     recent = now - timedelta(seconds=2 * config.detection.backup_seconds)
     newest = backups.newest_complete_at(bucket, record.owner, recent=recent)
-    owner, standby = pulses[record.owner], pulses[record.owner.other]
+    owner, standby = pulses[record.owner].pulse, pulses[record.owner.other].pulse
     drift: list[str] = []
     if config.strategy is Strategy.ACTIVE_PASSIVE:
         drift = [*_drift(runtime, bucket, record), *protection.code_drift(owner, standby)]
@@ -153,10 +162,28 @@ def _protection(
         backup_age=None if newest is None else (now - newest).total_seconds(),
         rpo_seconds=config.rpo_minutes * 60,
         pulse=standby,
+        stored=pulses[record.owner.other].stored,
         pulse_seconds=config.detection.pulse_seconds,
         drift=drift,
         now=now,
+        paused_by=_left_paused(runtime, bucket, record, owner),
     )
+
+
+def _left_paused(runtime: Runtime, bucket: Bucket, record: Ownership, owner: Pulse | None) -> str:
+    """The incident that fenced an owner which still owns, and whose recovery is over; or empty."""
+    newest = runtime.state.get(state.OPEN_INCIDENT)
+    if (
+        newest is None
+        or int(newest["epoch"]) != record.epoch
+        or record.state is not SiteState.ACTIVE
+        or owner is None
+        or owner.active_dags
+        or _is_at_work(runtime, newest["incident_id"])
+        or not fences.standing(bucket, record.owner, record.epoch)
+    ):
+        return ""
+    return newest["incident_id"]
 
 
 def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:

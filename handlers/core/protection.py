@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from contract.agent_config import SECTION
@@ -69,6 +69,8 @@ def assess(
     pulse_seconds: float,
     drift: Iterable[str],
     now: datetime,
+    stored: timedelta | None = None,
+    paused_by: str = "",
 ) -> Protection:
     """What stands against a recovery from the owner's loss.
 
@@ -76,8 +78,15 @@ def assess(
         backup_age: seconds since the owner's newest complete backup in the DR Region.
         pulse: the other site's newest pulse; None if it never sent one.
         pulse_seconds: a pulse older than this is stale.
+        stored: for how long S3 has had that pulse; None for what its sender's clock says.
+        paused_by: the incident whose recovery ended and left the owner's DAGs paused.
     """
     gaps: list[str] = []
+    if paused_by:
+        gaps.append(
+            f"every DAG of {record.owner} is paused since {paused_by} fenced it; un-pause there "
+            "what was active, or fail over"
+        )
     if record.owned_by(Site.DR):
         gaps.append("the DR site owns the epoch: nothing watches over it from another Region")
     if backup_age is None:
@@ -89,7 +98,10 @@ def assess(
     if record.standby is not SiteState.STANDBY:
         gaps.append(f"{record.owner.other} is {record.standby} and follows nobody")
     age = _age(pulse.holds, now) if pulse is not None else None
-    if pulse is None or (_age(pulse.at, now) or 0) > pulse_seconds:
+    silent = None if pulse is None or stored is None else stored.total_seconds()
+    if pulse is not None and silent is None:
+        silent = _age(pulse.at, now)
+    if silent is None or silent > pulse_seconds:
         gaps.append(f"the agent of {record.owner.other} is silent")
     elif age is None:
         gaps.append(f"{record.owner.other} holds no backup yet")

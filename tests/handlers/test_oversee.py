@@ -24,8 +24,9 @@ from tests.handlers.installation import CONFIG, NAMES, START, Installation
 from tests.handlers.test_create_environment import CAPTURED
 from tests.handlers.test_incident_steps import incident, opened
 
+AT = "2026-11-22T09:00:00+00:00"
 DR_OWNS = Ownership(
-    Site.DR, 2, SiteState.ACTIVE, "failover-e0001-01", "t", SiteState.FENCE_PENDING, "t"
+    Site.DR, 2, SiteState.ACTIVE, "failover-e0001-01", AT, SiteState.FENCE_PENDING, AT
 )
 
 
