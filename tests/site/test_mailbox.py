@@ -1,6 +1,7 @@
 """The agent reads from its own bucket, answers into the DR bucket and survives a lost Region."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ from contract.orders import Order, OrderKind, OrderStatus
 from contract.ownership import INITIAL, Ownership
 from contract.pulse import Pulse
 from contract.sites import CopyMode, Site
-from mwaa_dr_site.mailbox import Mailbox
+from mwaa_dr_site.mailbox import Mailbox, age_of
 
 CONFIG = AgentConfig(
     name="etl",
@@ -98,3 +99,12 @@ def test_the_pulse_lands_in_the_dr_bucket(mailbox: Mailbox) -> None:
     mailbox.pulse(pulse)
     stored = mailbox.remote.get_object(Bucket=CONFIG.dr_bucket, Key=keys.pulse(Site.PRIMARY))
     assert Pulse.from_json(stored["Body"].read()) == pulse
+
+
+def test_an_object_is_as_old_as_s3_says_whatever_the_clock_here() -> None:
+    headers = {"date": "Thu, 26 Nov 2026 12:02:30 GMT"}
+    answer = {
+        "ResponseMetadata": {"HTTPHeaders": headers},
+        "LastModified": datetime(2026, 11, 26, 12, 0, tzinfo=UTC),
+    }
+    assert age_of(answer) == timedelta(seconds=150)
