@@ -166,12 +166,12 @@ def _protection(
         pulse_seconds=config.detection.pulse_seconds,
         drift=drift,
         now=now,
-        paused_by=_left_paused(runtime, bucket, record, owner),
+        paused_since=_left_paused(runtime, bucket, record, owner),
     )
 
 
 def _left_paused(runtime: Runtime, bucket: Bucket, record: Ownership, owner: Pulse | None) -> str:
-    """The incident that fenced an owner which still owns, and whose recovery is over; or empty."""
+    """Since when an owner is fenced that still owns and that no recovery is at work on; or empty."""
     newest = runtime.state.get(state.OPEN_INCIDENT)
     if (
         newest is None
@@ -180,10 +180,9 @@ def _left_paused(runtime: Runtime, bucket: Bucket, record: Ownership, owner: Pul
         or owner is None
         or owner.active_dags
         or _is_at_work(runtime, newest["incident_id"])
-        or not fences.standing(bucket, record.owner, record.epoch)
     ):
         return ""
-    return newest["incident_id"]
+    return str(fences.standing(bucket, record.owner, record.epoch).get("at", ""))
 
 
 def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:

@@ -70,7 +70,7 @@ def assess(
     drift: Iterable[str],
     now: datetime,
     stored: timedelta | None = None,
-    paused_by: str = "",
+    paused_since: str = "",
 ) -> Protection:
     """What stands against a recovery from the owner's loss.
 
@@ -79,13 +79,13 @@ def assess(
         pulse: the other site's newest pulse; None if it never sent one.
         pulse_seconds: a pulse older than this is stale.
         stored: for how long S3 has had that pulse; None for what its sender's clock says.
-        paused_by: the incident whose recovery ended and left the owner's DAGs paused.
+        paused_since: when a recovery that is over fenced the owner and left it so; ISO 8601.
     """
     gaps: list[str] = []
-    if paused_by:
+    if paused_since:
         gaps.append(
-            f"every DAG of {record.owner} is paused since {paused_by} fenced it; un-pause there "
-            "what was active, or fail over"
+            f"every DAG of {record.owner} is paused since a recovery fenced it at {paused_since}; "
+            "un-pause there what was active, or start the next move"
         )
     if record.owned_by(Site.DR):
         gaps.append("the DR site owns the epoch: nothing watches over it from another Region")
