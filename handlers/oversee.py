@@ -171,7 +171,7 @@ def _protection(
 
 
 def _left_paused(runtime: Runtime, bucket: Bucket, record: Ownership, owner: Pulse | None) -> str:
-    """Since when an owner is fenced that still owns and that no recovery is at work on; or empty."""
+    """Since when an owner is fenced that still owns, with no recovery at work on it; or empty."""
     newest = runtime.state.get(state.OPEN_INCIDENT)
     if (
         newest is None

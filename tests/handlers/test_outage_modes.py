@@ -36,8 +36,7 @@ STALE = 2.0
 class Owner(Installation):
     """The primary environment as the monitor sees it."""
 
-    aws: LocalAws
-    clients: dict[str, Any] = dataclasses.field(default_factory=dict)
+    aws: LocalAws = dataclasses.field(kw_only=True)
 
     def beats(self) -> None:
         """Its agent's pulse, its scheduler's heartbeat, a backup a minute ago."""
