@@ -119,13 +119,13 @@ class ControlApi:
 
     def _begin_outage(self, _query: Query, body: Body) -> dict[str, Any]:
         outage = parse(body, time.time())
+        if outage.environment:
+            self._mwaa.get().lose_environment(outage.region, outage.environment)
         self._world.outages.begin(outage)
         log.warning("outage begins: %s", outage.describe())
         if outage.lose_environments:
             self._runner.kill(outage.region)
             self._mwaa.get().lose_region(outage.region)
-        if outage.environment:
-            self._mwaa.get().lose_environment(outage.region, outage.environment)
         return outage.describe()
 
     def _end_outage(self, query: Query, body: Body) -> list[dict[str, Any]]:

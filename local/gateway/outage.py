@@ -117,8 +117,8 @@ def parse(raw: dict[str, Any], now: float) -> Outage:
     environment = raw.get("environment") or ""
     if bool(environment) != (mode == Mode.ENVIRONMENT):
         raise ValueError(
-            f"environment: {environment!r} is not allowed with mode {mode!r}; name the environment "
-            f"with mode {Mode.ENVIRONMENT}, and only then"
+            f"environment: {environment!r} is not allowed with mode {Mode(mode)}; name the "
+            f"environment with mode {Mode.ENVIRONMENT}, and only then"
         )
     flap = float(raw.get("flap_seconds") or 15)
     if flap <= 0:
