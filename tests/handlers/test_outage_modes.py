@@ -120,7 +120,9 @@ def made(gateway: LocalAws, root: Path) -> Iterator[Owner]:
 
 
 @pytest.fixture
-def owner(made: Owner) -> Iterator[Owner]:
+def owner(made: Owner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Owner]:
+    for key, value in made.aws.environment.items():
+        monkeypatch.setenv(key, value)  # other tests here use none
     made.beats()
     table = boto3.client("dynamodb", region_name=DR)
     table.delete_item(TableName=CONFIG.names.state_table, Key={state.PK: {"S": state.READINGS}})
