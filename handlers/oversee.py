@@ -65,6 +65,13 @@ class _Heard:
     pulse: Pulse | None = None
     stored: timedelta | None = None
 
+    def age(self, now: datetime) -> float | None:
+        """Seconds, by S3's clock where it said them; None if there never was a pulse."""
+        if self.pulse is None:
+            return None
+        age = now - datetime.fromisoformat(self.pulse.at) if self.stored is None else self.stored
+        return max(0.0, age.total_seconds())
+
 
 def _pulse(bucket: Bucket, site: Site) -> _Heard:
     found = bucket.read(keys.pulse(site))
@@ -162,7 +169,7 @@ def _protection(
         backup_age=None if newest is None else (now - newest).total_seconds(),
         rpo_seconds=config.rpo_minutes * 60,
         pulse=standby,
-        stored=pulses[record.owner.other].stored,
+        pulse_age=pulses[record.owner.other].age(now),
         pulse_seconds=config.detection.pulse_seconds,
         drift=drift,
         now=now,
@@ -203,9 +210,7 @@ def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:
     return protection.drift(owner, there.value, meant=runtime.config.target.options)
 
 
-def _publish(
-    runtime: Runtime, found: protection.Protection, pulses: dict[Site, Pulse | None]
-) -> None:
+def _publish(runtime: Runtime, found: protection.Protection, pulses: dict[Site, _Heard]) -> None:
     now = runtime.now()
     newest = runtime.state.get(state.OPEN_INCIDENT) or {}
     values: dict[str, float | None] = {
@@ -215,11 +220,9 @@ def _publish(
         metrics.DRILL_AGE_DAYS: _drill_age_days(runtime),
         metrics.INCIDENT_OPEN: float(newest.get("status") in _UNSOLVED),
         **{
-            metrics.PULSE_AGE_SECONDS[site]: max(
-                0.0, (now - datetime.fromisoformat(pulse.at)).total_seconds()
-            )
-            for site, pulse in pulses.items()
-            if pulse is not None
+            metrics.PULSE_AGE_SECONDS[site]: heard.age(now)
+            for site, heard in pulses.items()
+            if heard.pulse is not None
         },
     }
     client = runtime.clients.cloudwatch(runtime.config.dr.region)

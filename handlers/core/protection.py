@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from contract.agent_config import SECTION
@@ -69,7 +69,7 @@ def assess(
     pulse_seconds: float,
     drift: Iterable[str],
     now: datetime,
-    stored: timedelta | None = None,
+    pulse_age: float | None = None,
     paused_since: str = "",
 ) -> Protection:
     """What stands against a recovery from the owner's loss.
@@ -78,7 +78,7 @@ def assess(
         backup_age: seconds since the owner's newest complete backup in the DR Region.
         pulse: the other site's newest pulse; None if it never sent one.
         pulse_seconds: a pulse older than this is stale.
-        stored: for how long S3 has had that pulse; None for what its sender's clock says.
+        pulse_age: seconds since that pulse; None for what its sender's clock says.
         paused_since: when a recovery that is over fenced the owner and left it so; ISO 8601.
     """
     gaps: list[str] = []
@@ -98,9 +98,7 @@ def assess(
     if record.standby is not SiteState.STANDBY:
         gaps.append(f"{record.owner.other} is {record.standby} and follows nobody")
     age = _age(pulse.holds, now) if pulse is not None else None
-    silent = None if pulse is None or stored is None else stored.total_seconds()
-    if pulse is not None and silent is None:
-        silent = _age(pulse.at, now)
+    silent = _age(pulse.at, now) if pulse is not None and pulse_age is None else pulse_age
     if silent is None or silent > pulse_seconds:
         gaps.append(f"the agent of {record.owner.other} is silent")
     elif age is None:
