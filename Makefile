@@ -64,7 +64,8 @@ drills: pulumi
 test: lint types unit engine airflow drills
 
 drill: pulumi
-	@$(BIN)/python -m local.drill --strategy $(STRATEGY) --airflow $(AIRFLOW) --outage $(OUTAGE)
+	@$(BIN)/python -m local.drill --strategy $(STRATEGY) --airflow $(AIRFLOW) --outage $(OUTAGE) \
+		$(if $(SAME_REGION),--same-region)
 
 # What a pull request shows, in build/preview/report.md; fails where a mandatory rule is broken.
 preview: pulumi

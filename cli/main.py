@@ -3,6 +3,7 @@
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.adopt import adopt
 from cli.approve import approve
 from cli.backups import backups
 from cli.code import code
@@ -43,7 +44,7 @@ def main(ctx: click.Context, name: str | None, region: str | None, account: str 
 
 for command in (
     *(status, backups, report),
-    *(failover, failback, drill, approve, rerun),
+    *(failover, failback, drill, approve, rerun, adopt),
     *(code, metadata),
 ):
     main.add_command(command)

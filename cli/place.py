@@ -16,6 +16,7 @@ from contract.sites import Site
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -74,6 +75,10 @@ class Place:
     @cached_property
     def machines(self) -> "SFNClient":
         return boto3.client("stepfunctions", region_name=self.region, config=BOUNDED)
+
+    @cached_property
+    def mwaa(self) -> "MWAAClient":
+        return boto3.client("mwaa", region_name=self.region, config=BOUNDED)
 
     @cached_property
     def caller(self) -> str:
@@ -153,11 +158,16 @@ def resolve(name: str | None, region: str | None, account: str | None) -> Place:
     return place
 
 
-def _stack_settings(start: Path) -> dict[str, Any]:
-    """The scalar settings of the nearest stack file and `SECTIONS`, by key without namespace."""
-    file = next(
+def stack_file(start: Path) -> Path | None:
+    """The stack file in this folder or the nearest one above; None if there is none."""
+    return next(
         (found for at in (start, *start.parents) if (found := at / STACK_FILE).is_file()), None
     )
+
+
+def _stack_settings(start: Path) -> dict[str, Any]:
+    """The scalar settings of the nearest stack file and `SECTIONS`, by key without namespace."""
+    file = stack_file(start)
     if file is None:
         return {}
     try:

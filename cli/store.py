@@ -13,6 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from cli.options import time_of
 from cli.place import Place
 from contract import keys, state
+from contract.created import CreatedEnvironment
 from contract.keys import BackupPlace
 from contract.manifest import BackupObject, Manifest
 from contract.orders import Ack, OrderStatus
@@ -128,6 +129,22 @@ def chosen(place: Place, to: str) -> tuple[BackupPlace, Manifest]:
         "ISO 8601"
         if at is None
         else f"no complete backup is as old as {at.isoformat()}; `mwaa-dr backups list`"
+    )
+
+
+def created_environment(place: Place) -> CreatedEnvironment | None:
+    """The environment that a recovery asked for last; None if none ever did."""
+    body = _read(place, keys.created_environment(Site.DR))
+    return None if body is None else CreatedEnvironment.from_json(body)
+
+
+def keep_created_environment(place: Place, made: CreatedEnvironment) -> None:
+    """Write down what became of it."""
+    place.s3.put_object(
+        Bucket=_bucket(place),
+        Key=keys.created_environment(Site.DR),
+        Body=made.to_json().encode(),
+        ContentType="application/json",
     )
 
 

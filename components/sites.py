@@ -29,13 +29,20 @@ from components.network import EnvironmentNetwork, NetworkArgs
 from components.owners import OUTPUT as OWNERS_ADD
 from components.owners import owners_add
 from components.plan import handler_config, with_target
-from components.schedule import MonitorSchedule, ScheduleArgs
+from components.schedule import (
+    REHEARSE,
+    DrillArgs,
+    DrillSchedule,
+    MonitorSchedule,
+    ScheduleArgs,
+)
 from components.seed import SeedArgs, SeedRole
 from components.storage import BucketArgs, Lock, SafeBucket
 from components.strategies import STRATEGIES
 from components.strategies.base import DrGround
 from components.switching import OUTPUT, checked_strategy
 from components.table import StateTable, TableArgs
+from components.taking_down import guard_of
 from components.topic import AlertTopic, TopicArgs
 from contract.functions import NOTE_EVENT
 from contract.machines import MONITOR, RECOVERY, substitutions
@@ -67,6 +74,7 @@ def build(place: Place) -> Outputs:
 
 
 def _dr(place: Place) -> Outputs:
+    guard = guard_of(place)  # before anything is registered
     kept = pulumi.ResourceOptions(protect=place.keep)
     key = data_key(place, kept)
     seal = SealKey("seal", KeyArgs(place=place), kept)
@@ -81,7 +89,7 @@ def _dr(place: Place) -> Outputs:
                 notifications=place.settings.escalation.notifications,
             ),
         )
-    table = StateTable("state", TableArgs(place=place, key_arn=key.arn), kept)
+    table = StateTable("state", TableArgs(place=place, key_arn=key.arn, guard=guard), kept)
     topics = alert_topics(place, key.arn)
     network = EnvironmentNetwork("network", NetworkArgs(place=place, key_arn=key.arn))
     # A recovery may need it when IAM's control plane is out of reach.
@@ -123,6 +131,17 @@ def _dr(place: Place) -> Outputs:
     MonitorSchedule(
         "monitor-schedule", ScheduleArgs(place=place, machine_arn=machines[MONITOR].arn)
     )
+    drill = place.settings.drill
+    if drill.schedule:
+        DrillSchedule(
+            "drill-schedule",
+            DrillArgs(
+                place=place,
+                expression=drill.schedule,
+                timezone=drill.timezone,
+                function_arn=functions.arns[REHEARSE],
+            ),
+        )
     AwsEvents("events", EventsArgs(place=place, function_arn=functions.arns[NOTE_EVENT]))
     Alarms("alarm", AlarmsArgs(place=place, rows=dr_rows(place), topic_arns=topics))
     dashboard = Dashboard("overview", DashboardArgs(place=place))

@@ -6,16 +6,22 @@ import pulumi
 import pulumi_aws as aws
 
 from components.base import Component, Place
+from components.taking_down import guarded
 from contract.objects import ObjectRole
 from contract.state import PK
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableArgs:
-    """Where the table belongs and which key encrypts it."""
+    """Where the table belongs and which key encrypts it.
+
+    Args:
+        guard: the hook that its deletion goes by, if it can be deleted.
+    """
 
     place: Place
     key_arn: pulumi.Input[str]
+    guard: pulumi.ResourceHook | None = None
 
 
 class StateTable(Component):
@@ -40,7 +46,7 @@ class StateTable(Component):
             server_side_encryption={"enabled": True, "kms_key_arn": args.key_arn},
             deletion_protection_enabled=place.keep,
             tags=place.tags(ObjectRole.STATE),
-            opts=self.child(),
+            opts=pulumi.ResourceOptions.merge(self.child(), guarded(args.guard)),
         )
         self.name = table.name
         self.arn = table.arn

@@ -139,7 +139,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "create-environment",
         60,
         256,
-        (Grant.READ_BACKUPS, Grant.CREATE_ENVIRONMENT, Grant.STATE),
+        (Grant.READ_BACKUPS, Grant.WRITE_CONFIG, Grant.CREATE_ENVIRONMENT, Grant.STATE),
         "Maps the captured configuration to the DR Region and creates the environment",
     ),
     FunctionSpec(
@@ -153,7 +153,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "remove-environment",
         30,
         256,
-        (Grant.REMOVE_ENVIRONMENT, Grant.STATE),
+        (Grant.READ_BACKUPS, Grant.WRITE_CONFIG, Grant.REMOVE_ENVIRONMENT, Grant.STATE),
         "Removes the environment that a drill made",
     ),
     FunctionSpec(
@@ -169,6 +169,13 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         256,
         (Grant.STATE, Grant.NOTIFY, Grant.START_RECOVERY),
         "Moves the ownership when a plan of ARC Region switch asks for it",
+    ),
+    FunctionSpec(
+        "rehearse",
+        30,
+        256,
+        (Grant.STATE, Grant.NOTIFY, Grant.START_RECOVERY),
+        "Starts a drill when its schedule says so",
     ),
     FunctionSpec(
         "send-order",

@@ -6,6 +6,7 @@ control/orders/<site>/<order id>.json        read by that site's agent from its 
 control/acks/<site>/<order id>.json          written by that site's agent, into the DR bucket
 control/fences/<site>/<epoch>/<time>.json    what a site without the epoch paused and ended there
 config/<site>/environment.json               captured GetEnvironment of that site
+config/<site>/created.json                   what a recovery asked CreateEnvironment for there
 backups/<site>/<epoch>/<backup id>/...       one backup; its manifest.json is written last
 divergence/backups/...                       the same, of sites that had lost the epoch
 batch/...                                    reports of S3 Batch Operations
@@ -53,6 +54,15 @@ def fence(site: Site, epoch: int, at: datetime) -> str:
 
 def captured_environment(site: Site) -> str:
     return f"config/{site}/environment.json"
+
+
+def created_environment(site: Site) -> str:
+    return f"config/{site}/created.json"
+
+
+def startup_script(incident_id: str) -> str:
+    """Of an environment that a recovery creates; in the DAG bucket."""
+    return f"mwaa-dr/startup-{incident_id}.sh"
 
 
 def backup_id(at: datetime) -> str:

@@ -103,6 +103,11 @@ class Names:
         return f"{self.name}-{site}-{purpose}"
 
     @property
+    def drill_schedule(self) -> str:
+        """The schedule of drills, in a group of the same name."""
+        return f"{self.name}-dr-drill"
+
+    @property
     def dashboard(self) -> str:
         return f"{self.name}-dr"
 

@@ -16,7 +16,8 @@ class OrderKind(StrEnum):
     result {backup: manifest key}"""
     IMPORT = "import"
     """payload {backup: manifest key, mode: the engine's import mode, phase: resume | history | all,
-    in_flight: rule, outage_at: the old owner's last sign of life, if it is known}; result: the
+    in_flight: rule, outage_at: the old owner's last sign of life, if it is known, paused: as of
+    UNPAUSE}; result: the
     engine's import report, and unless it is of the history `forecast`: {headline, and unless it
     failed the engine's forecast, the last DAGs cut off}"""
     PAUSE = "pause"

@@ -6,6 +6,7 @@ open-incident      the newest incident: incident_id, epoch, attempt, owner, stat
                    lease_until (after it an incident nobody closed counts as abandoned), closed_at
 events             what AWS said of the owner's Region and environment: `NotedEvents` of
                    handlers.core.aws_events
+scheduled-drill    the last drill that the schedule began: scheduled_at, incident_id
 last-drill         the last drill that succeeded: incident_id, closed_at
 incident#<id>      one incident: incident_id, kind, epoch, attempt, owner, target, opened_at,
                    outage_at, reasons, status, closed_at, reason, figures, input (of its execution),
@@ -29,6 +30,7 @@ checks: [{check, state, evidence}]}."""
 EVENTS = "events"
 OPEN_INCIDENT = "open-incident"
 LAST_DRILL = "last-drill"
+SCHEDULED_DRILL = "scheduled-drill"
 
 
 class IncidentKind(StrEnum):

@@ -70,12 +70,14 @@ def _reading(
         seen.services,
         subject=place.region,
         references=[region for region in others if region != place.region],
+        home=config.dr.region,
     )
     pulse = signals.pulse(
         seen.pulse,
         environment=place.environment,
         limit_seconds=config.detection.pulse_seconds,
         now=now,
+        stored=seen.pulse_stored,
     )
     fresh = _pulse(seen) if pulse.state is SignalState.GOOD else None
     loaded, usual = code.judge(fresh, usual, now)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contract import keys
+from contract.created import CreatedEnvironment
 from contract.manifest import Manifest, ObjectSet
 from contract.sites import Site
 from contract.state import Step
@@ -59,6 +60,7 @@ def create_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
         )
     captured = Captured.from_json(found.body)
     request = _request(runtime, incident_id, captured, backup)
+    _keep(runtime, CreatedEnvironment(incident_id, runtime.at(), request.arguments))
     client = runtime.clients.mwaa(runtime.config.dr.region)
     try:
         client.create_environment(**request.arguments)
@@ -73,6 +75,12 @@ def create_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
 
 
 handler = entry(create_environment)
+
+
+def _keep(runtime: Runtime, made: CreatedEnvironment) -> None:
+    """Keep what is asked for, before it is: a stack can adopt the environment by it."""
+    bucket, key = runtime.backups(), keys.created_environment(Site.DR)
+    bucket.replace(key, made.to_json(), bucket.read(key))
 
 
 def _answer(runtime: Runtime, incident_id: str, detail: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +135,7 @@ def _request(
         script = bucket.read(path, version=versions[path])
         users_script = script.body if script else b""
     body = startup.compose(_dag_ids(runtime.backups(), backup["key"]), users_script)
-    startup_path = f"mwaa-dr/startup-{incident_id}.sh"
+    startup_path = keys.startup_script(incident_id)
     startup_version = bucket.put_code(startup_path, body)
     return environment.create_request(
         captured.environment,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from contract.ownership import Ownership
 from contract.pulse import Pulse
 from contract.sites import Site, Strategy
 from contract.state import IncidentKind, IncidentStatus, Step
-from handlers.adapters import backups, mirror, timeline
+from handlers.adapters import backups, fences, mirror, timeline
 from handlers.adapters.answers import outcome_of
 from handlers.adapters.metrics import publish
 from handlers.adapters.objects import Bucket
@@ -38,8 +39,8 @@ def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
     record, _ = runtime.state.ownership()
     bucket = runtime.backups()
     pulses = {site: _pulse(bucket, site) for site in Site}
-    record = _running(runtime, record, pulses[record.owner])
-    record = _fenced(runtime, record, pulses[record.owner.other])
+    record = _running(runtime, record, pulses[record.owner].pulse)
+    record = _fenced(runtime, record, pulses[record.owner.other].pulse)
     _tell_of_fences(runtime, bucket, record)
     found = _protection(runtime, bucket, record, pulses)
     _publish(runtime, found, pulses)
@@ -57,13 +58,28 @@ _UNSOLVED = (IncidentStatus.OPEN, IncidentStatus.ATTENTION, IncidentStatus.FAILE
 """An incident that nobody has brought to a good end."""
 
 
-def _pulse(bucket: Bucket, site: Site) -> Pulse | None:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A site's newest pulse, if it ever sent one, and for how long S3 has had it."""
+
+    pulse: Pulse | None = None
+    stored: timedelta | None = None
+
+    def age(self, now: datetime) -> float | None:
+        """Seconds, by S3's clock where it said them; None if there never was a pulse."""
+        if self.pulse is None:
+            return None
+        age = now - datetime.fromisoformat(self.pulse.at) if self.stored is None else self.stored
+        return max(0.0, age.total_seconds())
+
+
+def _pulse(bucket: Bucket, site: Site) -> _Heard:
     found = bucket.read(keys.pulse(site))
     try:
-        return None if found is None else Pulse.from_json(found.body)
+        return _Heard() if found is None else _Heard(Pulse.from_json(found.body), found.age)
     except ValueError as error:
         logger.warning("the pulse of %s is not readable: %s", site, error)
-        return None
+        return _Heard()
 
 
 def _running(runtime: Runtime, record: Ownership, owner: Pulse | None) -> Ownership:
@@ -138,12 +154,12 @@ def _tell_of_fences(runtime: Runtime, bucket: Bucket, record: Ownership) -> None
 
 
 def _protection(
-    runtime: Runtime, bucket: Bucket, record: Ownership, pulses: dict[Site, Pulse | None]
+    runtime: Runtime, bucket: Bucket, record: Ownership, pulses: dict[Site, _Heard]
 ) -> protection.Protection:
     config, now = runtime.config, runtime.now()
     recent = now - timedelta(seconds=2 * config.detection.backup_seconds)
     newest = backups.newest_complete_at(bucket, record.owner, recent=recent)
-    owner, standby = pulses[record.owner], pulses[record.owner.other]
+    owner, standby = pulses[record.owner].pulse, pulses[record.owner.other].pulse
     drift: list[str] = []
     if config.strategy is Strategy.ACTIVE_PASSIVE:
         drift = [*_drift(runtime, bucket, record), *protection.code_drift(owner, standby)]
@@ -153,10 +169,27 @@ def _protection(
         backup_age=None if newest is None else (now - newest).total_seconds(),
         rpo_seconds=config.rpo_minutes * 60,
         pulse=standby,
+        pulse_age=pulses[record.owner.other].age(now),
         pulse_seconds=config.detection.pulse_seconds,
         drift=drift,
         now=now,
+        paused_since=_left_paused(runtime, bucket, record, owner),
     )
+
+
+def _left_paused(runtime: Runtime, bucket: Bucket, record: Ownership, owner: Pulse | None) -> str:
+    """Since when an owner is fenced that still owns, with no recovery at work on it; or empty."""
+    newest = runtime.state.get(state.OPEN_INCIDENT)
+    if (
+        newest is None
+        or int(newest["epoch"]) != record.epoch
+        or record.state is not SiteState.ACTIVE
+        or owner is None
+        or owner.active_dags
+        or _is_at_work(runtime, newest["incident_id"])
+    ):
+        return ""
+    return str(fences.standing(bucket, record.owner, record.epoch).get("at", ""))
 
 
 def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:
@@ -177,9 +210,7 @@ def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:
     return protection.drift(owner, there.value, meant=runtime.config.target.options)
 
 
-def _publish(
-    runtime: Runtime, found: protection.Protection, pulses: dict[Site, Pulse | None]
-) -> None:
+def _publish(runtime: Runtime, found: protection.Protection, pulses: dict[Site, _Heard]) -> None:
     now = runtime.now()
     newest = runtime.state.get(state.OPEN_INCIDENT) or {}
     values: dict[str, float | None] = {
@@ -189,11 +220,9 @@ def _publish(
         metrics.DRILL_AGE_DAYS: _drill_age_days(runtime),
         metrics.INCIDENT_OPEN: float(newest.get("status") in _UNSOLVED),
         **{
-            metrics.PULSE_AGE_SECONDS[site]: max(
-                0.0, (now - datetime.fromisoformat(pulse.at)).total_seconds()
-            )
-            for site, pulse in pulses.items()
-            if pulse is not None
+            metrics.PULSE_AGE_SECONDS[site]: heard.age(now)
+            for site, heard in pulses.items()
+            if heard.pulse is not None
         },
     }
     client = runtime.clients.cloudwatch(runtime.config.dr.region)

@@ -5,21 +5,17 @@ The block's payload is `{"target": "dr"}` or `{"target": "primary"}`; Region swi
 returns, so that it never waits itself.
 """
 
-import json
-import logging
 from typing import Any
 
 from contract import state
 from contract.lifecycle import SiteState
-from contract.machines import RECOVERY
 from contract.sites import Site
 from contract.state import IncidentKind
 from contract.verdict import Verdict
+from handlers.adapters.starting import start_recovery
 from handlers.core.errors import RequestError, StillMovingError
 from handlers.open_incident import open_incident
 from handlers.runtime import Event, Runtime, entry, site_in
-
-logger = logging.getLogger(__name__)
 
 
 def region_switch(event: Event, runtime: Runtime) -> dict[str, Any]:
@@ -49,16 +45,7 @@ def region_switch(event: Event, runtime: Runtime) -> dict[str, Any]:
     opened = open_incident(asked, runtime)
     if not opened["start"]:
         raise RequestError(opened["reason"])
-    region = runtime.config.dr.region
-    client = runtime.clients.stepfunctions(region)
-    try:
-        client.start_execution(
-            stateMachineArn=runtime.config.names.state_machine_arn(RECOVERY, region),
-            name=opened["incident_id"],
-            input=json.dumps(opened["input"]),
-        )
-    except client.exceptions.ExecutionAlreadyExists:
-        logger.info("%s is under way", opened["incident_id"])
+    start_recovery(runtime, opened)
     raise StillMovingError(f"{opened['incident_id']} moves the ownership to {target}")
 
 

@@ -1,11 +1,14 @@
 """Removes the environment that a drill made, and waits until it is gone."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from contract import state
+from contract import keys, state
+from contract.created import CreatedEnvironment
 from contract.machines import REMOVAL_SECONDS
 from contract.metrics import TAG_INCIDENT
+from contract.sites import Site
 from contract.state import IncidentStatus, Step
 from handlers.adapters import timeline
 from handlers.adapters.answers import AWS_ERRORS, is_missing
@@ -38,6 +41,7 @@ def remove_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
     except AWS_ERRORS as error:
         if not is_missing(error):
             raise
+        _note_gone(runtime)
         return _done(runtime, incident_id, "it is gone")
     if found.get("Tags", {}).get(TAG_INCIDENT) != incident_id:
         return _done(runtime, incident_id, "the drill made none")
@@ -57,6 +61,17 @@ def remove_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
 
 
 handler = entry(remove_environment)
+
+
+def _note_gone(runtime: Runtime) -> None:
+    """Nobody is to look for an environment that is not there any more."""
+    bucket, key = runtime.backups(), keys.created_environment(Site.DR)
+    found = bucket.read(key)
+    if found is None:
+        return
+    made = CreatedEnvironment.from_json(found.body)
+    if not made.gone_at:
+        bucket.replace(key, replace(made, gone_at=runtime.at()).to_json(), found)
 
 
 def _done(runtime: Runtime, incident_id: str, why: str) -> dict[str, Any]:

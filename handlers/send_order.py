@@ -6,10 +6,10 @@ from typing import Any
 
 from contract import keys, state
 from contract.names import AGENT_DAG
-from contract.orders import Ack, Order, OrderKind, OrderStatus
+from contract.orders import Order, OrderKind
 from contract.sites import Site
 from contract.state import IncidentStatus, Step
-from handlers.adapters import timeline
+from handlers.adapters import fences, timeline
 from handlers.adapters.answers import AWS_ERRORS
 from handlers.core.errors import IncidentOverError
 from handlers.runtime import Event, Runtime, entry, one_of, required, site_in
@@ -24,9 +24,9 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
 
     Args:
         event: `expires_seconds` from now the agent refuses it; `payload` as in `OrderKind`. With
-            `undo`, the id of a pause order, an un-pause order is sent for the DAGs that it paused.
-            With `paused_by`, the id of the pause order that the site `paused_at` got, an un-pause
-            order says which DAGs a backup shows as paused only since it fenced that site.
+            `undo` an un-pause order is sent for the DAGs that recoveries of the epoch paused there.
+            With `fenced`, a site, an order says which DAGs a backup of that site shows as paused
+            only since it was fenced in epoch `fenced_epoch`.
 
     Returns:
         The order's id, site and times, and whether it was sent; not if there is nothing to undo.
@@ -35,16 +35,18 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
         IncidentOverError: the incident is not open any more.
     """
     site, order_id = site_in(event, "site"), required(event, "order_id")
-    incident = _open(runtime, required(event, "incident_id"))
+    incident = _open(runtime, required(event, "incident_id"), undo=bool(event.get("undo")))
     now = runtime.now()
     payload = dict(event.get("payload") or {})
+    epoch = int(required(event, "epoch"))
     if event.get("undo"):
-        paused = _paused_by(runtime, site, event["undo"])
+        paused = fences.standing(runtime.backups(), site, epoch).get("dags")
         if not paused:
             return {"sent": False, "site": site.value, "order_id": order_id, "issued_at": ""}
         payload["dags"] = paused
-    if event.get("paused_by"):
-        payload["paused"] = _fence_of(runtime, site_in(event, "paused_at"), event["paused_by"])
+    if event.get("fenced"):
+        fenced, of_epoch = site_in(event, "fenced"), int(required(event, "fenced_epoch"))
+        payload["paused"] = fences.standing(runtime.backups(), fenced, of_epoch)
     kind, incident_id = one_of(event, "kind", OrderKind), required(event, "incident_id")
     if kind is OrderKind.IMPORT:
         payload["outage_at"] = _stopped_at(incident)
@@ -52,7 +54,7 @@ def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
         order_id=order_id,
         kind=kind,
         site=site,
-        epoch=int(required(event, "epoch")),
+        epoch=epoch,
         issued_at=now.isoformat(),
         expires_at=(now + timedelta(seconds=int(required(event, "expires_seconds")))).isoformat(),
         incident_id=incident_id,
@@ -90,32 +92,28 @@ def _stopped_at(incident: dict[str, Any]) -> str:
     return fenced.get("at", "") or incident.get("outage_at", "")
 
 
-def _open(runtime: Runtime, incident_id: str) -> dict[str, Any]:
+def _open(runtime: Runtime, incident_id: str, *, undo: bool) -> dict[str, Any]:
     """The incident's item.
 
-    A drill that made way, or a recovery that outlived its lease, must not go on beside another.
+    A drill that made way, or a recovery that outlived its lease, must not go on beside another. It
+    may still undo its fence while nobody else sees to that and the owner is the owner.
 
     Raises:
         IncidentOverError: the incident is closed.
     """
     found = runtime.state.get(state.incident(incident_id))
-    if found is not None and found["status"] != IncidentStatus.OPEN:
-        raise IncidentOverError(f"incident {incident_id} is {found['status']}: {found['reason']}")
-    return found or {}
-
-
-def _paused_by(runtime: Runtime, site: Site, pause_order: str) -> list[str]:
-    """The DAGs that a pause order paused; none if the agent never said so."""
-    return _fence_of(runtime, site, pause_order).get("dags", [])
-
-
-def _fence_of(runtime: Runtime, site: Site, pause_order: str) -> dict[str, Any]:
-    """When a pause order was carried out and what it paused; nothing if the agent never said so."""
-    found = runtime.backups().read(keys.ack(site, pause_order))
-    ack = None if found is None else Ack.from_json(found.body)
-    if ack is None or ack.status is not OrderStatus.SUCCEEDED:
-        return {}
-    return {"at": ack.updated_at, "dags": ack.result.get("paused", [])}
+    if found is None or found["status"] == IncidentStatus.OPEN:
+        return found or {}
+    over = f"incident {incident_id} is {found['status']}: {found['reason']}"
+    if not undo or found["status"] != IncidentStatus.FAILED:
+        raise IncidentOverError(over)
+    newest = runtime.state.get(state.OPEN_INCIDENT)
+    record, _ = runtime.state.ownership()
+    if fences.is_taken_over(newest, incident_id):
+        raise IncidentOverError(f"{over}; {(newest or {})['incident_id']} sees to its fence")
+    if record.epoch != state.epoch_of(incident_id):
+        raise IncidentOverError(f"{over}; {record.owner} owns epoch {record.epoch} by now")
+    return found
 
 
 def _accelerate(runtime: Runtime, site: Site) -> bool:

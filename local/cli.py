@@ -126,6 +126,7 @@ def _environments(environments: list[dict[str, Any]]) -> Table:
 @click.option("--services", help="Comma-separated boto3 names; all by default.")
 @click.option("--lose-environments", is_flag=True, help="Kill the Region's Airflow processes too.")
 @click.option("--flap-seconds", type=float, default=15, show_default=True)
+@click.option("--environment", default="", help="The one that dies, with --mode environment.")
 @click.option("--end", is_flag=True, help="End the Region's outage.")
 @click.pass_obj
 def outage(
@@ -136,6 +137,7 @@ def outage(
     services: str | None,
     lose_environments: bool,
     flap_seconds: float,
+    environment: str,
     end: bool,
 ) -> None:
     """Let REGION fail, or with --end work again."""
@@ -152,6 +154,7 @@ def outage(
             mode=mode,
             lose_environments=lose_environments,
             flap_seconds=flap_seconds,
+            environment=environment,
         )
     except ControlError as error:
         raise click.ClickException(str(error)) from error

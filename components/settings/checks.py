@@ -9,7 +9,7 @@ from components.settings.airflow import MICRO
 from components.settings.tree import Settings
 from contract.metrics import TAG_INSTALLATION
 from contract.severity import Severity
-from contract.sites import CopyMode
+from contract.sites import CopyMode, Site, Strategy
 
 REPLICATION_SECONDS = 15 * 60
 """S3 Replication Time Control: 99.99 % of objects within 15 minutes by design (S3 user guide)."""
@@ -263,6 +263,22 @@ def _told(s: Settings) -> Iterator[str]:
         )
 
 
+def _adopted(s: Settings) -> Iterator[str]:
+    if s.adopted is None:
+        return
+    if s.strategy is not Strategy.BACKUP_RESTORE:
+        yield (
+            f"adopted: goes with strategy {Strategy.BACKUP_RESTORE} only; under {s.strategy} the "
+            "stack has an environment of its own; `mwaa-dr adopt --release` lets the other one go"
+        )
+    name = s.names.environment(Site.DR)
+    if s.adopted.environment_name != name:
+        yield (
+            f"adopted.environmentName: {s.adopted.environment_name!r} is not allowed; a recovery "
+            f"of {s.name} creates {name}"
+        )
+
+
 def _tags(s: Settings) -> Iterator[str]:
     for key in sorted(s.tags):
         if key.startswith(("aws:", TAG_PREFIX)):
@@ -296,5 +312,6 @@ CHECKS = (
     Check(("notifications", "escalation.notifications"), _notifications),
     Check(("notifications",), _told),
     Check(("detection.checks",), lambda s: declared.problems(s.detection.checks)),
+    Check(("adopted", "strategy", "name", "account"), _adopted),
     Check(("tags",), _tags),
 )

@@ -1,9 +1,11 @@
 """The settings tree. Times are in the unit that ends the key's name."""
 
 from typing import Annotated, Literal, get_args
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
+from components.settings.adopted import Adopted
 from components.settings.airflow import Environment
 from components.settings.declared import CheckSettings
 from components.settings.existing import Existing
@@ -20,6 +22,12 @@ def _divides_a_minute(seconds: int) -> int:
     if 60 % seconds:
         raise ValueError("not a divisor of 60")
     return seconds
+
+
+def _is_a_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("no such zone")
+    return name
 
 
 class Objectives(Section):
@@ -206,6 +214,21 @@ class Recovery(Section):
     airflow_options: Options = Field(default_factory=dict, description=OPTIONS)
 
 
+class Drill(Section):
+    """Rehearsals that begin by themselves."""
+
+    schedule: str | None = Field(
+        default=None,
+        pattern=r"^(rate\((1 (hour|day)|([2-9]|[1-9]\d+) (hours|days))\)"
+        r"|cron\([^ ()]+( [^ ()]+){5}\))$",
+        description="an expression of EventBridge Scheduler like rate(30 days) or "
+        "cron(0 4 ? * SUN *), or leave it out and a person starts every drill",
+    )
+    timezone: Annotated[str, AfterValidator(_is_a_zone)] = Field(
+        default="UTC", description="a zone like Europe/Berlin"
+    )
+
+
 class Notification(Section):
     """Someone who is told."""
 
@@ -273,6 +296,8 @@ class Settings(Section):
     agent: Agent = Field(default=Agent(), description="agent settings")
     detection: Detection = Field(default=Detection(), description="detection settings")
     recovery: Recovery = Field(default=Recovery(), description="recovery settings")
+    drill: Drill = Field(default=Drill(), description="drill settings")
+    adopted: Adopted | None = Field(default=None, description="what `mwaa-dr adopt` writes")
     notifications: tuple[Recipient, ...] = Field(
         default=(), description="a list of protocol, endpoint and severity"
     )

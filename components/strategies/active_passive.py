@@ -4,7 +4,7 @@ import pulumi
 
 from components.environment import AirflowEnvironment, EnvironmentArgs
 from components.plan import agent_config
-from components.strategies.backup_restore import backup_restore
+from components.strategies.backup_restore import created_target
 from components.strategies.base import DrGround
 from contract.handler_config import Target
 
@@ -39,4 +39,4 @@ def active_passive(ground: DrGround) -> pulumi.Output[Target]:
         ),
     )
     # No recovery creates an environment under this strategy; the answer is the same all the same.
-    return pulumi.Output.all(environment.arn, backup_restore(ground)).apply(lambda found: found[1])
+    return pulumi.Output.all(environment.arn, created_target(ground)).apply(lambda found: found[1])

@@ -1,9 +1,11 @@
 """Makes the forecast of a backup, from that backup alone."""
 
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 
 from contract.sites import InFlightRule
-from mwaa_dr_metadata.backups import open_backup
+from mwaa_dr_metadata.backups import Backup, open_backup
 from mwaa_dr_metadata.forecast_model import Forecast
 from mwaa_dr_metadata.forecasting import forecast
 from mwaa_dr_metadata.sealing import Sealer
@@ -21,16 +23,25 @@ def forecast_backup(
     *,
     outage_at: datetime | None = None,
     most: int = MOST_RUNS,
+    unpaused: Callable[[Backup], Collection[str]] = lambda _: (),
 ) -> Forecast:
     """What Airflow would run after a promotion with this backup; see `forecast`.
+
+    Args:
+        unpaused: DAGs that the promotion un-pauses though this backup shows them as paused, since
+            it was taken when the old owner was fenced.
 
     Raises:
         BackupRefusedError: the backup is incomplete or altered.
         SealUnavailableError: the key service refused or did not answer.
     """
     backup = open_backup(storage, sealer, manifest_key)
+    active = frozenset(unpaused(backup))
     return forecast(
-        backup.oracle(),
+        [
+            replace(entry, is_paused=entry.is_paused and entry.dag_id not in active)
+            for entry in backup.oracle()
+        ],
         unfinished_runs(backup),
         in_flight,
         datetime.fromisoformat(backup.manifest.snapshot_at),

@@ -77,12 +77,18 @@ class Backups:
 
         A final backup is taken after the old owner was fenced: by then all of its DAGs are paused.
         """
-        key, fence = payload["backup"], payload.get("paused") or {}
-        backup = open_backup(self.read, self.sealer, key)
-        fenced: list[str] = []
+        backup = open_backup(self.read, self.sealer, payload["backup"])
+        return [
+            *self.fenced(backup, payload),
+            *(entry.dag_id for entry in backup.oracle() if not entry.is_paused),
+        ]
+
+    def fenced(self, backup: "Backup", payload: Mapping[str, Any]) -> list[str]:
+        """The DAGs that a backup shows as paused only since the old owner was fenced."""
+        fence = payload.get("paused") or {}
         if fence and _moment(backup.manifest.snapshot_at) >= _moment(fence["at"]) - CLOSE:
-            fenced = fence["dags"]
-        return [*fenced, *(entry.dag_id for entry in backup.oracle() if not entry.is_paused)]
+            return fence["dags"]
+        return []
 
     def unpark(self, engine: "Engine", payload: Mapping[str, Any]) -> dict[str, Any]:
         """Give the restored backup's unfinished work back to the scheduler, as the rule says."""

@@ -15,7 +15,7 @@ from mwaa_dr_metadata.rerun_request import answer
 from mwaa_dr_site import inbox
 from mwaa_dr_site.backups import Backups
 from mwaa_dr_site.knowledge import known
-from mwaa_dr_site.mailbox import AWS_ERRORS, Mailbox, now
+from mwaa_dr_site.mailbox import AWS_ERRORS, Mailbox, Received, now
 from mwaa_dr_site.silence import lived_until
 
 if TYPE_CHECKING:
@@ -83,16 +83,21 @@ def _work_through(
     engine: "Engine",
     ownership: Ownership,
 ) -> list[dict[str, Any]]:
-    at_once: dict[OrderKind, Callable[[Order], dict[str, Any] | None]] = {
-        OrderKind.PAUSE: lambda _order: {"paused": control.pause_all(engine)},
-        OrderKind.DRAIN: lambda order: _drained(engine, order),
-        OrderKind.UNPAUSE: lambda order: _unpause(config, environ, engine, ownership, order),
-        OrderKind.RERUN: lambda order: _rerun(config, engine, ownership, order),
+    at_once: dict[OrderKind, Callable[[Received], dict[str, Any] | None]] = {
+        OrderKind.PAUSE: lambda _: {"paused": control.pause_all(engine)},
+        OrderKind.DRAIN: lambda one: _drained(engine, one),
+        OrderKind.UNPAUSE: lambda one: _unpause(config, environ, engine, ownership, one.order),
+        OrderKind.RERUN: lambda one: _rerun(config, engine, ownership, one.order),
     }
     dispatch = []
-    for order in mailbox.orders():
+    for received in mailbox.orders():
+        order = received.order
         decision = inbox.decide(
-            order, mailbox.answer_to(order.order_id), ownership.epoch, datetime.now(UTC)
+            order,
+            mailbox.answer_to(order.order_id),
+            ownership.epoch,
+            datetime.now(UTC),
+            age=received.age,
         )
         if decision.action is inbox.Action.LEAVE:
             continue
@@ -111,7 +116,7 @@ def _work_through(
             )
             continue
         try:
-            result = at_once[order.kind](order)
+            result = at_once[order.kind](received)
             if result is None:
                 continue
         except Exception as error:
@@ -143,11 +148,11 @@ def _unpause(
     return {**asdict(report), "unparked": unparked}
 
 
-def _drained(engine: "Engine", order: Order) -> dict[str, Any] | None:
+def _drained(engine: "Engine", received: Received) -> dict[str, Any] | None:
     """What still runs, once nothing does or the time is up; None until then."""
-    waited = (datetime.now(UTC) - datetime.fromisoformat(order.issued_at)).total_seconds()
+    waited = received.age.total_seconds()
     left = fencing.working_runs(engine)
-    if left and waited < float(order.payload["seconds"]):
+    if left and waited < float(received.order.payload["seconds"]):
         return None
     return {"waited_seconds": round(waited, 1), "left": left}
 

@@ -29,14 +29,20 @@ class OrderDecision:
     reason: str = ""
 
 
-def decide(order: Order, ack: Ack | None, epoch: int, at: datetime) -> OrderDecision:
+def decide(
+    order: Order, ack: Ack | None, epoch: int, at: datetime, *, age: timedelta | None = None
+) -> OrderDecision:
     """What the agent does with `order`.
+
+    An order lives for as long as its sender means it to. Its times are of the sender's clock, which
+    may differ from this site's; how long the order has been lying there S3 knows by one clock.
 
     Args:
         order: as read from the bucket.
         ack: what this site answered so far.
         epoch: the highest epoch this site knows.
         at: now, aware.
+        age: how long S3 has had the order; None for what the two clocks say.
     """
     if ack is not None and ack.status is not OrderStatus.RUNNING:
         return OrderDecision(order, Action.LEAVE)
@@ -53,6 +59,9 @@ def decide(order: Order, ack: Ack | None, epoch: int, at: datetime) -> OrderDeci
             Action.REFUSE,
             f"it was given in epoch {order.epoch}, but this site knows epoch {epoch}",
         )
-    if at > datetime.fromisoformat(order.expires_at):
+    issued_at, expires_at = (
+        datetime.fromisoformat(moment) for moment in (order.issued_at, order.expires_at)
+    )
+    if (at - issued_at if age is None else age) > expires_at - issued_at:
         return OrderDecision(order, Action.REFUSE, f"it expired at {order.expires_at}")
     return OrderDecision(order, Action.CARRY_OUT)

@@ -8,7 +8,8 @@ agent seconds, not its run.
 import json
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -22,6 +23,8 @@ from contract.ownership import INITIAL, Ownership
 from contract.pulse import Pulse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_s3 import S3Client
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,14 @@ AWS_ERRORS = (BotoCoreError, ClientError)
 
 def now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An order, and how long it has been lying there."""
+
+    order: Order
+    age: timedelta
 
 
 @dataclass(slots=True)
@@ -73,18 +84,20 @@ class Mailbox:
                 logger.exception("the ownership mirror in %s cannot be read; carrying on", bucket)
         return max(found, key=lambda record: record.rank)
 
-    def orders(self) -> list[Order]:
+    def orders(self) -> list[Received]:
         """Every order that lies in this site's own bucket; a spoilt one is reported and left."""
         pages = self.local.get_paginator("list_objects_v2").paginate(
             Bucket=self.config.local_bucket, Prefix=keys.orders(self.config.site)
         )
         found = []
         for item in (item for page in pages for item in page.get("Contents", [])):
-            text = _read(self.local, self.config.local_bucket, item["Key"])
+            answer = _get(self.local, self.config.local_bucket, item["Key"])
             try:
-                found.append(Order.from_json(text or b""))
+                order = Order.from_json(answer["Body"].read() if answer else b"")
             except ValueError:
                 logger.exception("the order %s cannot be read; it is not carried out", item["Key"])
+            else:
+                found.append(Received(order, age_of(answer or {})))
         return found
 
     def answer_to(self, order_id: str) -> Ack | None:
@@ -128,10 +141,27 @@ class Mailbox:
         )
 
 
+def age_of(answer: "Mapping[str, Any]") -> timedelta:
+    """How long S3 has had the object of this answer: by S3's clock, whatever this one says."""
+    headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
+    answered_at = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+    return answered_at - answer["LastModified"]
+
+
 def _read(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """An object's bytes; None if it does not exist or cannot be read now."""
+    answer = _get(client, bucket, key)
     try:
-        return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return None if answer is None else answer["Body"].read()
+    except BotoCoreError as error:
+        logger.warning("s3://%s/%s cannot be read: %s", bucket, key, error)
+    return None
+
+
+def _get(client: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - boto3's answer
+    """S3's answer for an object; None if it does not exist or cannot be read now."""
+    try:
+        return client.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
             logger.warning("s3://%s/%s cannot be read: %s", bucket, key, error)

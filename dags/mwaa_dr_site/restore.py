@@ -85,6 +85,7 @@ def foretell(backups: Backups, order: Order) -> dict[str, Any]:
             datetime.now(UTC),
             outage_at=lived_until(backups.config, order.payload.get("outage_at", "")),
             most=FOLLOWED,
+            unpaused=lambda backup: backups.fenced(backup, order.payload),
         )
         return found.cut(FORETOLD, ENTRIES).to_dict()
     except Exception as error:

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from handlers.adapters.answers import code_of, is_missing
@@ -17,10 +19,15 @@ _CONFLICTS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object's bytes and the tag of this content."""
+    """An object's bytes and the tag of this content.
+
+    Args:
+        age: for how long S3 has had it, by S3's own clock; None where it did not say the time.
+    """
 
     body: bytes
     etag: str
+    age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Bucket:
             if is_missing(error):
                 return None
             raise
-        return Found(answer["Body"].read(), answer["ETag"])
+        return Found(answer["Body"].read(), answer["ETag"], _age(answer))
 
     def keys(self, prefix: str) -> list[str]:
         """The keys below a prefix, in order."""
@@ -110,6 +117,11 @@ class Bucket:
             if code_of(error) in _CONFLICTS:
                 raise StateConflictError(f"s3://{self.name}/{key} was changed") from error
             raise
+
+
+def _age(answer: Any) -> timedelta | None:  # noqa: ANN401 - boto3's answer
+    date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date) - answer["LastModified"] if date else None
 
 
 def _version(version: str) -> Any:  # noqa: ANN401

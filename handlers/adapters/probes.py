@@ -36,6 +36,7 @@ class Observation:
 
     Args:
         services: by (Region, service).
+        pulse_stored: for how long S3 has had the pulse; None if it did not say.
         mirrors: by site: the ownership mirror that lies in its backup bucket, or None.
         checks: by name: the user's own checks.
     """
@@ -47,6 +48,7 @@ class Observation:
     services: dict[tuple[str, str], Outcome]
     mirrors: dict[Site, Outcome]
     checks: dict[str, Outcome]
+    pulse_stored: timedelta | None = None
 
 
 def observe(config: HandlerConfig, clients: Clients, owner: Site, now: datetime) -> Observation:
@@ -82,6 +84,7 @@ def observe(config: HandlerConfig, clients: Clients, owner: Site, now: datetime)
         services={key: outcomes[key] for key in services},
         mirrors={site: outcomes[site] for site in Site},
         checks={check.name: outcomes["check", check.name] for check in config.detection.checks},
+        pulse_stored=getattr(outcomes["pulse"].value, "age", None),
     )
 
 

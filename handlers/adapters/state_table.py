@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,17 @@ def _decoded(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, list):
         return [_decoded(item) for item in value]
     return value
+
+
+def _after(current: Ownership, moved: Ownership) -> Ownership:
+    """What was moved, with a time after that of the record it replaces.
+
+    Two functions write it by two clocks, and of the mirrors in the buckets the later one counts.
+    """
+    if moved == current or moved.rank > current.rank:
+        return moved
+    later = datetime.fromisoformat(current.updated_at) + timedelta(microseconds=1)
+    return replace(moved, updated_at=later.isoformat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +153,7 @@ class StateTable:
         """
         for _ in range(ATTEMPTS):
             current, stored = self.ownership()
-            moved = change(current)
+            moved = _after(current, change(current))
             if stored is not None and moved == current:
                 return current
             try:

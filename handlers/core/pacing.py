@@ -12,9 +12,12 @@ def until_next_reading(
     """Whole seconds from now until reading `index + 1` of an execution is due.
 
     A reading that took long shortens the wait, so that a minute's readings fit into the minute.
+    `started_at` is of another clock. Where the two cannot be of one minute, only the interval
+    counts: readings that have to agree must be taken neither all at once nor minutes apart.
     """
     due = (index + 1) * interval_seconds
-    return max(0, round(due - (now - started_at).total_seconds()))
+    wait = round(due - (now - started_at).total_seconds())
+    return max(0, wait) if abs(wait) <= interval_seconds else interval_seconds
 
 
 def poll_seconds(waited_seconds: float) -> int:

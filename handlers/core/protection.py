@@ -69,6 +69,8 @@ def assess(
     pulse_seconds: float,
     drift: Iterable[str],
     now: datetime,
+    pulse_age: float | None = None,
+    paused_since: str = "",
 ) -> Protection:
     """What stands against a recovery from the owner's loss.
 
@@ -76,8 +78,15 @@ def assess(
         backup_age: seconds since the owner's newest complete backup in the DR Region.
         pulse: the other site's newest pulse; None if it never sent one.
         pulse_seconds: a pulse older than this is stale.
+        pulse_age: seconds since that pulse; None for what its sender's clock says.
+        paused_since: when a recovery that is over fenced the owner and left it so; ISO 8601.
     """
     gaps: list[str] = []
+    if paused_since:
+        gaps.append(
+            f"every DAG of {record.owner} is paused since a recovery fenced it at {paused_since}; "
+            "un-pause there what was active, or start the next move"
+        )
     if record.owned_by(Site.DR):
         gaps.append("the DR site owns the epoch: nothing watches over it from another Region")
     if backup_age is None:
@@ -89,7 +98,8 @@ def assess(
     if record.standby is not SiteState.STANDBY:
         gaps.append(f"{record.owner.other} is {record.standby} and follows nobody")
     age = _age(pulse.holds, now) if pulse is not None else None
-    if pulse is None or (_age(pulse.at, now) or 0) > pulse_seconds:
+    silent = _age(pulse.at, now) if pulse is not None and pulse_age is None else pulse_age
+    if silent is None or silent > pulse_seconds:
         gaps.append(f"the agent of {record.owner.other} is silent")
     elif age is None:
         gaps.append(f"{record.owner.other} holds no backup yet")

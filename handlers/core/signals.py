@@ -121,11 +121,22 @@ def environment(outcome: Outcome) -> Signal:
     return Signal(Source.ENVIRONMENT, state, status)
 
 
-def pulse(outcome: Outcome, *, environment: str, limit_seconds: float, now: datetime) -> Signal:
+def pulse(
+    outcome: Outcome,
+    *,
+    environment: str,
+    limit_seconds: float,
+    now: datetime,
+    stored: timedelta | None = None,
+) -> Signal:
     """Signal 3; `value` is the pulse object's text.
 
     A pulse that cannot be read is unknown, never stale: it lies in the DR Region, so that failing
     to read it says nothing about the owner.
+
+    Args:
+        stored: for how long S3 has had it. By that clock alone it is judged, where it is known: the
+            worker's own may be minutes off.
     """
     if outcome.answer is Answer.NOT_FOUND:
         return Signal(Source.PULSE, SignalState.UNKNOWN, "no pulse was ever written")
@@ -133,7 +144,7 @@ def pulse(outcome: Outcome, *, environment: str, limit_seconds: float, now: date
         return Signal(Source.PULSE, SignalState.UNKNOWN, f"{outcome.answer}: {outcome.error}")
     try:
         found = Pulse.from_json(outcome.value)
-        age = (now - datetime.fromisoformat(found.at)).total_seconds()
+        age = (now - datetime.fromisoformat(found.at) if stored is None else stored).total_seconds()
     except (ValueError, TypeError) as error:
         return Signal(Source.PULSE, SignalState.UNKNOWN, f"unreadable: {error}")
     if found.environment != environment:
@@ -167,7 +178,11 @@ class Reachability:
 
 
 def reachability(
-    outcomes: Mapping[tuple[str, str], Outcome], *, subject: str, references: Sequence[str]
+    outcomes: Mapping[tuple[str, str], Outcome],
+    *,
+    subject: str,
+    references: Sequence[str],
+    home: str = "",
 ) -> Reachability:
     """Compare the owner's Region with the reference Regions.
 
@@ -175,6 +190,8 @@ def reachability(
         outcomes: by (Region, service): the same call to each service of each Region.
         subject: the owner's Region.
         references: other Regions, to tell its fault from ours.
+        home: the Region that the monitor lives in and that a recovery needs. Where it is the
+            owner's too, its silence makes the monitor blind and is no reason to recover there.
     """
     services = sorted({service for region, service in outcomes if region == subject})
 
@@ -185,7 +202,11 @@ def reachability(
     silent = of(subject, {Answer.UNREACHABLE})
     answering_elsewhere = [of(region, good) for region in references]
     confirmed = silent.intersection(*answering_elsewhere) if references else set[str]()
-    if len(confirmed) >= NEEDED_SERVICES:
+    if len(confirmed) >= NEEDED_SERVICES and subject == home:
+        region = Signal(
+            Source.REGION, SignalState.UNKNOWN, f"{subject} is silent, and the monitor is in it"
+        )
+    elif len(confirmed) >= NEEDED_SERVICES:
         region = Signal(
             Source.REGION,
             SignalState.UNREACHABLE,
@@ -199,9 +220,8 @@ def reachability(
         texts = [f"{name} {outcomes[subject, name].answer}" for name in unclear]
         region = Signal(Source.REGION, SignalState.UNKNOWN, f"{subject}: {', '.join(texts)}")
 
-    dark = [
-        region for region in references if len(of(region, {Answer.UNREACHABLE})) >= NEEDED_SERVICES
-    ]
+    eyes = [*references, *([home] if subject == home else [])]
+    dark = [region for region in eyes if len(of(region, {Answer.UNREACHABLE})) >= NEEDED_SERVICES]
     if dark:
         sight = Signal(Source.SIGHT, SignalState.UNREACHABLE, f"{', '.join(dark)} do not answer")
     elif all(found == set(services) for found in answering_elsewhere):

@@ -14,7 +14,7 @@ from local import postgres
 from local.drill.journal import Journal, now
 from local.drill.move import Move
 from local.drill.operator import Operator
-from local.drill.stacks import REGIONS
+from local.drill.stacks import REGIONS, environment_of
 from local.drill.waiting import DrillError, wait_until
 from local.drill.watch import Watch
 from local.gateway.process import LocalAws
@@ -193,8 +193,7 @@ class Comeback:
         return Rehearsal(incident_id, self.watch.ownership() != before, unpaused)
 
     def _database(self, site: Site) -> str:
-        environments = {item["region"]: item for item in self.aws.control.state()["environments"]}
-        return environments[REGIONS[site]]["database_url"]
+        return environment_of(self.aws, site)["database_url"]
 
     def _first_beat(self, since: datetime) -> datetime:
         """When a scheduler of the primary environment first started after it was back."""

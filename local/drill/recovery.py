@@ -7,12 +7,14 @@ from typing import Any
 
 from contract.sites import Site
 from contract.state import Step
+from local.drill import outages
 from local.drill.journal import Emulated, now
 from local.drill.move import Move
 from local.drill.operator import Operator
-from local.drill.stacks import REGIONS, Stacks
+from local.drill.stacks import Stacks
 from local.drill.waiting import Patience
 from local.drill.workload import ROWS
+from local.gateway.outage import Mode
 
 CREATION: Emulated = {
     "aws_takes_seconds": [1200, 1800],
@@ -51,13 +53,11 @@ class Recovery:
         self.journal = move.journal
         self.creates = creates
 
-    def lose_region(self, mode: str) -> datetime:
-        """Take the primary Region away, with every process in it; return when."""
+    def lose_owner(self, mode: Mode) -> datetime:
+        """Take the primary environment away, by most modes with its Region; return when."""
         at = now()
-        self.stacks.aws.control.begin_outage(
-            REGIONS[Site.PRIMARY], mode=mode, lose_environments=True
-        )
-        self.journal.add(f"OUTAGE: {REGIONS[Site.PRIMARY]} is lost ({mode})", at, now())
+        what = outages.begin(self.stacks, mode)
+        self.journal.add(f"OUTAGE: {what}", at, now())
         return at
 
     def watch_it(self, outage_at: datetime) -> Facts:
@@ -112,7 +112,7 @@ class Recovery:
     def _deploy_meanwhile(self) -> None:
         """People must be able to change the DR site while the primary Region hangs."""
         for command in ("preview", "up"):
-            with self.journal.step(f"pulumi {command} -s dr while the primary Region is lost"):
+            with self.journal.step(f"pulumi {command} -s dr while the owner is lost"):
                 self.stacks.run(command, Site.DR, timeout=180 * Patience.factor)
 
     def _rerun_what_others_wait_for(self) -> list[str]:

@@ -22,13 +22,15 @@ from local.drill.comeback import BACK_EPOCH, LOST_EPOCH, Comeback
 from local.drill.journal import Journal
 from local.drill.move import Move
 from local.drill.operator import Operator
+from local.drill.outages import DISTURBANCES, OUTAGES, disturb
 from local.drill.picture import picture
 from local.drill.recovery import CREATION, Facts, Recovery
-from local.drill.stacks import REGIONS, Stacks
+from local.drill.stacks import REGIONS, Stacks, in_one_region
 from local.drill.user import RESTS, User
 from local.drill.waiting import DrillError, Patience
 from local.drill.watch import Watch
 from local.drill.work import Work, write_dags
+from local.gateway.outage import Mode
 from local.gateway.process import LocalAws, start, stop
 from local.mwaa.family import numbers
 from local.mwaa.install import RELEASES
@@ -37,7 +39,6 @@ from local.paths import BUILD
 from local.pulumi.install import ensure as ensure_pulumi
 
 DRILLS = BUILD / "drill"
-OUTAGES = ("hang", "refuse", "5xx")
 DEPLOY_SECONDS = 300
 
 
@@ -48,6 +49,7 @@ DEPLOY_SECONDS = 300
 )  # fmt: skip
 @click.option("--airflow", type=click.Choice(list(RELEASES)), default="2.10.3", show_default=True)
 @click.option("--outage", type=click.Choice(OUTAGES), default="hang", show_default=True)
+@click.option("--same-region", is_flag=True, help="Both sites in one Region.")
 @click.option("--control", is_flag=True, help="Lose the Region when nothing is in flight.")
 @click.option("--keep", is_flag=True, help="Leave the local AWS up afterwards, to look at it.")
 @click.option(
@@ -55,11 +57,13 @@ DEPLOY_SECONDS = 300
     help="Multiplies every time limit, for a machine that is busy with other things.",
 )  # fmt: skip
 def main(
-    *, strategy: str, airflow: str, outage: str, control: bool, keep: bool, patience: float
-) -> None:
+    *, strategy: str, airflow: str, outage: str, same_region: bool, control: bool, keep: bool,
+    patience: float,
+) -> None:  # fmt: skip
+    outage = _chosen(outage, same_region=same_region)
     Patience.factor = patience
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the local AWS is stopped too
-    folder = DRILLS / (f"{strategy}-control" if control else strategy)
+    folder = DRILLS / _name(strategy, same_region=same_region, control=control)
     console = Console()
     journal = Journal(f"Drill: {strategy}, Airflow {airflow}, outage: {outage}", console)
     drill = Drill(folder, Strategy(strategy), airflow, journal)
@@ -81,6 +85,24 @@ def main(
         )  # fmt: skip
     console.print(f"report: {folder / 'report.html'}", highlight=False)
     sys.exit(0 if findings["verified"] else 1)
+
+
+def _chosen(outage: str, *, same_region: bool) -> str:
+    """The outage; in one Region the DR site would be lost with it, so that only one makes sense."""
+    if not same_region:
+        return outage
+    if outage not in (Mode.HANG, Mode.ENVIRONMENT):
+        raise click.UsageError(
+            f"--outage {outage} is not for --same-region, where a recovery needs the Region; "
+            f"leave it out or use {Mode.ENVIRONMENT}"
+        )
+    in_one_region()
+    return Mode.ENVIRONMENT.value
+
+
+def _name(strategy: str, *, same_region: bool, control: bool) -> str:
+    parts = (strategy, "same-region" if same_region else "", "control" if control else "")
+    return "-".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,12 +150,15 @@ class Drill:
         work = scene.work
         work.begin()
         work.run()
+        disturbance = None
+        if outage in DISTURBANCES:
+            disturbance = disturb(scene.stacks, scene.watch, self.journal, outage)
         if control:
             work.wait_for_quiet_moment()
         else:
             work.wait_for_busy_moment()
         recovery = Recovery(scene.stacks, scene.move(Site.DR, LOST_EPOCH), creates=self.creates)
-        facts = recovery.watch_it(recovery.lose_region(outage))
+        facts = recovery.watch_it(recovery.lose_owner(self._loss(outage)))
         forecast = Operator(scene.stacks).forecast()
         with self.journal.step("the independent checker looks at everything"):
             told = scene.evidence.of_recovery(facts, scene.watch.manifest(facts.backup))
@@ -155,6 +180,7 @@ class Drill:
             ),
             access=access,
             comeback=comeback,
+            disturbance=disturbance,
         )
         (self.folder / "report.json").write_text(json.dumps(result, indent=1))
         shown = picture(scene.aws, scene.stacks.names, result)
@@ -172,6 +198,11 @@ class Drill:
             for one in found["refused"]
         ]
         return found
+
+    @staticmethod
+    def _loss(outage: str) -> Mode:
+        """What follows a disturbance is the loss that is hardest to tell."""
+        return Mode.HANG if outage in DISTURBANCES else Mode(outage)
 
     def _come_back(self, scene: Scene, facts: Facts, findings: dict[str, Any]) -> dict[str, Any]:
         """The Region returns, work goes back there, and the standby is rehearsed."""

@@ -20,6 +20,7 @@ from local.pulumi.environment import ENCRYPTION_SALT, init_stacks, pulumi_enviro
 
 NAME = "drill"
 REGIONS = {Site.PRIMARY: "us-east-1", Site.DR: "us-west-2"}
+"""Of the two sites; `in_one_region` is the other way to have them."""
 WITNESS = "eu-west-1"
 BACKUP_SECONDS = 30
 OBJECTIVES: dict[Strategy, dict[str, float]] = {
@@ -42,6 +43,11 @@ TUNING: dict[str, dict[str, Any]] = {
     "recovery": {"fenceSeconds": 20, "orderMinutes": 5, "createMinutes": 10, "drainMinutes": 2},
 }
 """A drill has minutes, not hours: every interval is as short as the settings allow sensibly."""
+
+
+def in_one_region() -> None:
+    """Have both sites in one Region, for this process; then only an environment can be lost."""
+    REGIONS[Site.PRIMARY] = REGIONS[Site.DR]
 
 
 def configuration(
@@ -73,6 +79,12 @@ def configuration(
             **{f"mwaa-dr:{key}": value for key, value in values.items()},
         },
     }
+
+
+def environment_of(aws: LocalAws, site: Site) -> dict[str, Any]:
+    """What the emulator tells an examiner of a site's environment."""
+    name = Names(NAME, aws.account).environment(site)
+    return next(one for one in aws.control.state()["environments"] if one["name"] == name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from contract.sites import Site, Strategy
 from local.drill.comeback import Handover, Rehearsal, Return
 from local.drill.journal import Journal
 from local.drill.recovery import Facts
-from local.drill.stacks import BACKUP_SECONDS, OBJECTIVES, REGIONS, WITNESS
+from local.drill.stacks import BACKUP_SECONDS, OBJECTIVES, REGIONS, WITNESS, environment_of
 from local.drill.waiting import DrillError, Patience
 from local.gateway.process import LocalAws
 from local.paths import ROOT
@@ -93,13 +93,12 @@ class Evidence:
     ) -> Path:
         document = self.folder / f"{name}manifest.json"
         document.write_text(json.dumps(manifest, indent=1))
-        environments = {item["region"]: item for item in self.aws.control.state()["environments"]}
         common = {
             "ledger": str(self.ledger),
             "workload": str(self.workload),
             "manifest": str(document),
-            "source": _database(environments[REGIONS[source]]),
-            "restored": _database(environments[REGIONS[source.other]]),
+            "source": self._database(source),
+            "restored": self._database(source.other),
             "backup_interval": BACKUP_SECONDS,
             "behind": 60 * Patience.factor,
             "backup_allowance": 30 * Patience.factor,
@@ -108,14 +107,14 @@ class Evidence:
         inputs.write_text(json.dumps({**common, **told}, indent=1))
         return inputs
 
-
-def _database(environment: dict[str, Any]) -> dict[str, str]:
-    return {
-        "environment": environment["name"],
-        "region": environment["region"],
-        "url": environment["database_url"],
-        "fernet_key": Path(environment["fernet_key_path"]).read_text().strip(),
-    }
+    def _database(self, site: Site) -> dict[str, str]:
+        environment = environment_of(self.aws, site)
+        return {
+            "environment": environment["name"],
+            "region": environment["region"],
+            "url": environment["database_url"],
+            "fernet_key": Path(environment["fernet_key_path"]).read_text().strip(),
+        }
 
 
 def ask_checker(inputs: Path) -> dict[str, Any]:
@@ -183,11 +182,13 @@ def compose(
     met: bool,
     access: dict[str, Any],
     comeback: dict[str, Any] | None = None,
+    disturbance: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report; its names are fixed, other programs read it.
 
     Args:
         access: what `permissions` says of the calls of every role.
+        disturbance: what came before the loss and was none; None if nothing did.
         comeback: what came after the recovery; None if the drill ended there.
     """
     runs = findings["runs"]
@@ -227,6 +228,7 @@ def compose(
         and not access["refused"]
         and (comeback is None or comeback["verified"]),
         **({} if comeback is None else {"comeback": comeback}),
+        **({} if disturbance is None else {"disturbance": disturbance}),
     }
 
 

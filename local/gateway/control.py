@@ -47,8 +47,12 @@ class Control:
         mode: str = "hang",
         lose_environments: bool = False,
         flap_seconds: float = 15,
+        environment: str = "",
     ) -> dict[str, Any]:
-        """Let a Region, or some services of it, fail; raises ControlError on a bad value."""
+        """Let a Region, some services or an environment of it fail.
+
+        Raises ControlError on a bad value.
+        """
         return self._call(
             "POST",
             "outage",
@@ -58,6 +62,7 @@ class Control:
                 "mode": mode,
                 "lose_environments": lose_environments,
                 "flap_seconds": flap_seconds,
+                "environment": environment,
             },
         )
 

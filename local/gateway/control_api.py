@@ -119,6 +119,8 @@ class ControlApi:
 
     def _begin_outage(self, _query: Query, body: Body) -> dict[str, Any]:
         outage = parse(body, time.time())
+        if outage.environment:
+            self._mwaa.get().lose_environment(outage.region, outage.environment)
         self._world.outages.begin(outage)
         log.warning("outage begins: %s", outage.describe())
         if outage.lose_environments:
@@ -133,6 +135,8 @@ class ControlApi:
             log.warning("outage ends: %s", outage.describe())
             if outage.lose_environments:
                 self._mwaa.get().restore_region(outage.region)
+            if outage.environment:
+                self._mwaa.get().restore_environment(outage.region, outage.environment)
         return [outage.describe() for outage in ended]
 
     def _set_replication(self, _query: Query, body: Body) -> dict[str, Any]:

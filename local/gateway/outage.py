@@ -25,6 +25,8 @@ class Mode(StrEnum):
     """Every call is answered with the service's own kind of server error."""
     FLAPPING = "flapping"
     """Turns of `flap_seconds`: first 5xx, then service, then 5xx again."""
+    ENVIRONMENT = "environment"
+    """AWS answers as ever; one MWAA environment is dead and says that it is UNAVAILABLE."""
 
 
 _SIGNING_NAMES = {"airflow", "monitoring", "states"}
@@ -59,6 +61,7 @@ class Outage:
         mode: how.
         lose_environments: whether the Region's Airflow processes were killed with it.
         flap_seconds: length of one turn of `Mode.FLAPPING`.
+        environment: the one that is dead in `Mode.ENVIRONMENT`.
         started: Unix time.
     """
 
@@ -68,12 +71,15 @@ class Outage:
     lose_environments: bool
     flap_seconds: float
     started: float
+    environment: str = ""
 
     def covers(self, service: str | None) -> bool:
         return self.services is None or service in self.services
 
     def effect(self, now: float) -> Mode | None:
         """What a call meets at `now`; None while a flapping service is up."""
+        if self.mode is Mode.ENVIRONMENT:
+            return None
         if self.mode is not Mode.FLAPPING:
             return self.mode
         down = int((now - self.started) // self.flap_seconds) % 2 == 0
@@ -86,6 +92,7 @@ class Outage:
             "mode": self.mode.value,
             "lose_environments": self.lose_environments,
             "flap_seconds": self.flap_seconds,
+            "environment": self.environment,
             "started": self.started,
         }
 
@@ -96,7 +103,7 @@ def parse(raw: dict[str, Any], now: float) -> Outage:
     Raises:
         ValueError: naming the key, the value and what is allowed.
     """
-    known = {"region", "services", "mode", "lose_environments", "flap_seconds"}
+    known = {"region", "services", "mode", "lose_environments", "flap_seconds", "environment"}
     unknown = sorted(set(raw) - known)
     if unknown:
         raise ValueError(f"{unknown[0]}: not a key of an outage; use {', '.join(sorted(known))}")
@@ -107,6 +114,12 @@ def parse(raw: dict[str, Any], now: float) -> Outage:
     mode = raw.get("mode") or Mode.HANG
     if mode not in {m.value for m in Mode}:
         raise ValueError(f"mode: {mode!r} is not allowed; use {', '.join(m.value for m in Mode)}")
+    environment = raw.get("environment") or ""
+    if bool(environment) != (mode == Mode.ENVIRONMENT):
+        raise ValueError(
+            f"environment: {environment!r} is not allowed with mode {Mode(mode)}; name the "
+            f"environment with mode {Mode.ENVIRONMENT}, and only then"
+        )
     flap = float(raw.get("flap_seconds") or 15)
     if flap <= 0:
         raise ValueError(f"flap_seconds: {flap} is not allowed; use a number above 0")
@@ -117,6 +130,7 @@ def parse(raw: dict[str, Any], now: float) -> Outage:
         lose_environments=bool(raw.get("lose_environments", False)),
         flap_seconds=flap,
         started=now,
+        environment=environment,
     )
 
 

@@ -109,15 +109,23 @@ class Environment:
         with self._lock:
             self.document = {**self.document, "Tags": dict(tags)}
 
-    def lose(self) -> None:
-        """The Region died: kill Airflow at once and keep it down."""
+    def lose(self, *, broken: bool = False) -> None:
+        """The Region died: kill Airflow at once and keep it down.
+
+        Args:
+            broken: the environment died and not the Region, so that MWAA can say so.
+        """
         self._outages += 1
         self._alive.clear()
         self.runtime.kill()
+        if broken:
+            self._set("UNAVAILABLE")
 
     def restore(self) -> None:
         """The Region is back: start Airflow again, as it was configured."""
         if self.lost:
+            if self.status == "UNAVAILABLE":
+                self._set("AVAILABLE")
             self._alive.set()
             if self.status in UPDATABLE:  # in the others a start waits for the Region
                 self._work(self._resume)

@@ -96,6 +96,22 @@ class MwaaService:
         """Start that Region's Airflow processes again; returns before they are ready."""
         self._each(lambda environment: environment.restore(), self._of(region))
 
+    def lose_environment(self, region: str, name: str) -> None:
+        """Kill one environment; MWAA says that it is UNAVAILABLE.
+
+        Raises ValueError if there is none of that name.
+        """
+        found = self._named(region, name)
+        if found is None:
+            raise ValueError(f"environment: there is no {name!r} in {region}")
+        found.lose(broken=True)
+
+    def restore_environment(self, region: str, name: str) -> None:
+        """Start it again, unless somebody deleted it; returns before it is ready."""
+        found = self._named(region, name)
+        if found is not None:
+            found.restore()
+
     def describe(self) -> list[dict[str, Any]]:
         """What an examiner needs of each environment; nothing of it goes to the product."""
         with self._lock:
@@ -140,9 +156,12 @@ class MwaaService:
             with ThreadPoolExecutor(len(environments)) as pool:
                 list(pool.map(act, environments))
 
-    def _environment(self, region: str, name: str) -> Environment:
+    def _named(self, region: str, name: str) -> Environment | None:
         with self._lock:
-            found = self._environments.get((region, name))
+            return self._environments.get((region, name))
+
+    def _environment(self, region: str, name: str) -> Environment:
+        found = self._named(region, name)
         if found is None:
             raise errors.not_found(f"Environment {name} does not exist in {region}")
         return found

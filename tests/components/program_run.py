@@ -121,6 +121,7 @@ INVOKES = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": lambda a: {
         "names": [f"{a['region']}{zone}" for zone in "abc"]
     },
+    "aws:s3/getObject:getObject": lambda _: {"body": ""},
     "aws:kms/getAlias:getAlias": lambda a: {
         "targetKeyArn": f"arn:{_partition()}:kms:{a['region']}:{ACCOUNT}:key/behind-{a['name']}"
     },

@@ -179,10 +179,12 @@ def test_a_plain_destroy_is_refused_and_takes_nothing(deployed):
 
 
 def test_destroy_removes_everything_once_deletion_is_allowed(deployed):
-    for stack in STACKS:
-        file = changed(deployed, stack, {"backup.allowDeletion": True})
+    files = {stack: changed(deployed, stack, {"backup.allowDeletion": True}) for stack in STACKS}
+    for stack, file in files.items():
         deployed.must("up", "--yes", "--skip-preview", "-s", stack, "--config-file", file)
     for site in (Site.PRIMARY, Site.DR):
-        deployed.must("destroy", "--yes", "--skip-preview", "-s", site.value)
+        # The guard of the live environment is in the program of `dr`.
+        how = ("--run-program", "--config-file", files["dr"]) if site is Site.DR else ()
+        deployed.must("destroy", "--yes", "--skip-preview", "-s", site.value, *how)
         with pytest.raises(ClientError, match=r"404|NoSuchBucket"):
             deployed.client("s3", REGION[site]).head_bucket(Bucket=NAMES.backup_bucket(site))

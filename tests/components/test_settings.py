@@ -58,8 +58,8 @@ def test_both_stack_files_hold_the_same_settings():
 
 def test_the_project_file_declares_every_setting():
     declared = set(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"])
-    # The CLI demands a declared key without a default; this one has neither.
-    assert {*declared, "permissionsBoundary"} == set(by_alias(Settings))
+    # The CLI demands a declared key without a default; these have neither.
+    assert {*declared, "permissionsBoundary", "adopted"} == set(by_alias(Settings))
 
 
 def test_what_settings_allow_is_what_can_be_deployed():
@@ -213,7 +213,7 @@ def test_settings_are_frozen():
         ("tags", {"aws:x": "1"}, "tags: 'aws:x' is not allowed"),
         ("tags", {"mwaa-dr:object": "1"}, "are reserved"),
         ("permissionsBoundary", "boundary", "use the ARN of a policy"),
-        ("strategi", "x", "mwaa-dr:strategi: no such key; valid keys are account, agent, backup"),
+        ("strategi", "x", "mwaa-dr:strategi: no such key; valid keys are account, adopted, agent"),
     ],
 )
 def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(path, value, message):

@@ -32,7 +32,8 @@ def _drill(*options):
         check=False,
     )
     strategy = "active-passive" if "active-passive" in options else "backup-restore"
-    folder = ROOT / "build/drill" / (f"{strategy}-control" if "--control" in options else strategy)
+    more = [name for name in ("same-region", "control") if f"--{name}" in options]
+    folder = ROOT / "build/drill" / "-".join([strategy, *more])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert unexplained(json.loads((folder / "access.json").read_text())) == []
     return (
@@ -122,3 +123,39 @@ def test_losing_the_region_at_a_quiet_moment_costs_nothing():
     assert (runs["lost"], runs["doubled"]) == (0, 0)
     assert (runs["at_risk"], runs["in_flight"]) == ([], [])
     assert runs["completed"] == runs["expected"] > 60
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+@pytest.mark.parametrize("outage", ["refuse", "5xx", "flapping", "environment"])
+def test_however_the_owner_is_lost_the_work_goes_on(outage, strategy):
+    report, findings = _drill("--outage", outage, "--strategy", strategy)
+    assert findings["objections"] == []
+    assert (report["outage"], report["verified"], report["met"]) == (outage, True, True)
+    assert (report["runs"]["lost"], report["runs"]["doubled"]) == (0, 0)
+    assert report["runs"]["in_flight"], "the owner was lost when nothing was under way"
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+@pytest.mark.parametrize("outage", ["throttle", "cloudwatch"])
+def test_what_only_looks_like_a_loss_moves_nothing(outage, strategy):
+    report, findings = _drill("--outage", outage, "--strategy", strategy)
+    assert findings["objections"] == []
+    assert report["verified"], "the real loss that followed was recovered from"
+    seen = report["disturbance"]
+    assert (seen["disturbance"], seen["seconds"]) == (outage, 60)
+    assert "DEGRADED" in seen["verdicts"]
+    assert not {"DOWN", "BLIND"} & set(seen["verdicts"])
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+def test_an_environment_that_is_lost_in_one_region_is_replaced_there(strategy):
+    report, findings = _drill("--same-region", "--strategy", strategy)
+    assert findings["objections"] == []
+    assert (report["outage"], report["verified"], report["met"]) == ("environment", True, True)
+    assert report["regions"]["primary"] == report["regions"]["dr"]

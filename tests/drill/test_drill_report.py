@@ -75,3 +75,17 @@ def test_the_way_back_is_shown_where_the_drill_went_it():
     page = report.render({**made, "steps": steps, "comeback": back}, sample_report.findings())
     for text in ("The way back", "17.0 s", "31.5 s", "drill-e0003-01", "stood by"):
         assert text in page
+
+
+def test_says_what_was_lost_and_what_only_looked_like_a_loss():
+    made = sample_report.report()
+    assert "us-east-1 was lost" in " ".join(_page().split())
+
+    def words(**changes):
+        return " ".join(report.render({**made, **changes}, sample_report.findings()).split())
+
+    assert "the environment in us-east-1 was lost" in words(outage="environment")
+    seen = {"disturbance": "throttle", "seconds": 60, "verdicts": ["DEGRADED", "HEALTHY"]}
+    page = words(outage="throttle", disturbance=seen)
+    assert "us-east-1 was lost (hang)" in page
+    assert "throttle in us-east-1 for 60 s moved nothing: the verdicts were DEGRADED" in page

@@ -33,6 +33,12 @@ class StandIn:
     def restore_region(self, region: str) -> None:
         self.lost.remove(region)
 
+    def lose_environment(self, region: str, name: str) -> None:
+        self.lost.append(f"{region}/{name}")
+
+    def restore_environment(self, region: str, name: str) -> None:
+        self.lost.remove(f"{region}/{name}")
+
     def describe(self) -> list[dict[str, Any]]:
         return [
             {"region": region, "name": name, "lost": region in self.lost}

@@ -68,6 +68,25 @@ def test_hanging_region_gives_no_answer_and_others_work(aws):
     assert aws.client("sts").get_caller_identity()
 
 
+def test_an_environment_is_lost_alone(aws):
+    aws.control.begin_outage(EAST, mode="environment", environment="etl")
+    try:
+        for service in sorted(CALLS):
+            if service != "mwaa":
+                CALLS[service](aws.client(service))
+        (outage,) = aws.control.state()["outages"]
+        assert (outage["mode"], outage["environment"]) == ("environment", "etl")
+    finally:
+        aws.control.end_outage(EAST)
+    assert aws.control.state()["outages"] == []
+
+
+@pytest.mark.parametrize("asked", [{"mode": "environment"}, {"environment": "etl"}])
+def test_the_mode_and_the_name_of_a_lost_environment_go_together(aws, asked):
+    with pytest.raises(ControlError, match="name the environment with mode environment"):
+        aws.control.begin_outage(EAST, **asked)
+
+
 def test_hanging_calls_end_when_the_region_returns_but_without_an_answer(aws):
     aws.control.begin_outage(EAST)
     seen = []

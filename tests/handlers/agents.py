@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contract import keys
@@ -24,6 +25,8 @@ class Agents:
     silent: set[Site] = field(default_factory=set)
     slow: float = 0
     """Seconds from an order to its answer."""
+    skew: dict[Site, float] = field(default_factory=dict)
+    """Seconds that a site's clock is ahead of everybody else's."""
     answers: dict[tuple[Site | None, OrderKind], Callable[[Order], Answer]] = field(
         default_factory=dict
     )
@@ -53,7 +56,9 @@ class Agents:
         if self.stage.age(order.issued_at) < self.slow:
             return
         epoch = self.stage.ownership.epoch
-        if inbox.decide(order, None, epoch, self.stage.clock.at).action is inbox.Action.REFUSE:
+        lies = self.stage.clock.at - datetime.fromisoformat(order.issued_at)
+        here = self.stage.clock.at + timedelta(seconds=self.skew.get(order.site, 0))
+        if inbox.decide(order, None, epoch, here, age=lies).action is inbox.Action.REFUSE:
             self.seen.add(key)
             return
         found = self.answers.get((order.site, order.kind), usual)(order)
@@ -63,7 +68,7 @@ class Agents:
         result, error = found
         status = OrderStatus.FAILED if error else OrderStatus.SUCCEEDED
         fault = {"type": error, "message": "said the agent"} if error else None
-        at = self.stage.runtime.at()
+        at = here.isoformat()
         ack = Ack(order.order_id, order.site, status, at, result=result, error=fault)
         self.stage.put(keys.ack(order.site, order.order_id), ack.to_json())
         self.done.append(order)
@@ -72,7 +77,8 @@ class Agents:
         if order.kind is OrderKind.EXPORT:
             if order.payload.get("purpose"):
                 return {"backup": f"{keys.DIVERGENCE}{order.order_id}"}, ""
-            self.exports.append(self.stage.backup(0, site=order.site, epoch=order.epoch))
+            age = -self.skew.get(order.site, 0)
+            self.exports.append(self.stage.backup(age, site=order.site, epoch=order.epoch))
             return {"backup": self.exported}, ""
         if order.kind is OrderKind.PAUSE:
             return {"paused": ["sales", "stock"]}, ""

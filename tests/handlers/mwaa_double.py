@@ -75,6 +75,14 @@ class MwaaDouble:
     def restore_region(self, region: str) -> None:
         del region
 
+    def lose_environment(self, region: str, name: str) -> None:
+        del region
+        (self._root / f"{CREATED}-{name}").write_text("UNAVAILABLE")
+
+    def restore_environment(self, region: str, name: str) -> None:
+        del region
+        (self._root / f"{CREATED}-{name}").write_text("AVAILABLE")
+
     def describe(self) -> list[dict[str, Any]]:
         return [{"region": region, "name": name} for region, name in self._made]
 

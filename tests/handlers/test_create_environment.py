@@ -7,6 +7,7 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 
 from contract import keys
+from contract.created import CreatedEnvironment
 from contract.sites import Site
 from handlers.capture import capture
 from handlers.core import environment
@@ -216,6 +217,9 @@ def test_the_environment_is_created_from_what_was_captured(ready: Installation) 
     )["VersionId"]
     assert sent["StartupScriptS3ObjectVersion"] == version
     assert incident(ready)["timeline"]["environment-requested"]["detail"]["warnings"]
+    kept = CreatedEnvironment.from_json(ready.text(keys.created_environment(Site.DR)))
+    assert (kept.incident_id, kept.at, kept.gone_at) == (FIRST, START.isoformat(), "")
+    assert kept.arguments == sent, "what a stack adopts is what was asked for"
 
 
 def test_an_environment_of_an_earlier_attempt_is_used_again(ready: Installation) -> None:

@@ -9,7 +9,7 @@ from contract.lifecycle import SiteState
 from contract.machines import RECOVERY
 from contract.orders import Order, OrderKind
 from contract.ownership import Ownership
-from contract.sites import Site
+from contract.sites import Site, Strategy
 from tests.handlers.installation import CONFIG
 from tests.handlers.stage import PASSIVE, Stage, nothing_moved
 
@@ -319,3 +319,39 @@ def test_a_real_incident_interrupts_a_drill_and_takes_its_environment_over(stage
     assert stage.environments == [CONFIG.dr.environment]
     assert (stage.ownership.owner, stage.ownership.epoch) == (Site.DR, 2)
     assert stage.agents.kinds().count("unpause") == 1
+
+
+# both sites in one Region
+
+
+TOGETHER = [
+    {"strategy": strategy, "primary": replace(CONFIG.primary, region=CONFIG.dr.region)}
+    for strategy in Strategy
+]
+
+
+@pytest.mark.parametrize("stage", TOGETHER, indirect=True, ids=list(Strategy))
+def test_in_one_region_a_lost_environment_is_replaced_and_gets_its_work_back(stage: Stage) -> None:
+    creates = stage.runtime.config.strategy is Strategy.BACKUP_RESTORE
+    if not creates:
+        stage.environment(Site.DR)
+    stage.backup(60)
+    stage.agents.silent = {Site.PRIMARY}
+    assert stage.recover() == "SUCCEEDED", stage.incident()
+    assert (stage.ownership.owner, stage.ownership.standby) == (Site.DR, SiteState.FENCE_PENDING)
+    assert stage.environments == [CONFIG.dr.environment]
+    assert stage.agents.kinds(Site.PRIMARY) == []
+
+    stage.agents.silent = set()
+    stage.becomes("AVAILABLE", Site.PRIMARY)
+    stage.runtime.clients.mwaa(CONFIG.dr.region).create_environment(
+        Name=CONFIG.primary.environment,
+        ExecutionRoleArn=CONFIG.target.execution_role_arn,
+        SourceBucketArn=f"arn:aws:s3:::{CONFIG.primary.dag_bucket}",
+        DagS3Path="dags",
+        NetworkConfiguration={"SubnetIds": ["s-1", "s-2"], "SecurityGroupIds": ["sg-1"]},
+    )
+    stage.own(replace(stage.ownership, standby=SiteState.FENCED))
+    stage.backup(10, site=Site.DR, epoch=2)
+    assert stage.recover("failback", by="me") == "SUCCEEDED", stage.incident()
+    assert (stage.ownership.owner, stage.ownership.epoch) == (Site.PRIMARY, 3)

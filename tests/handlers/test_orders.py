@@ -147,7 +147,7 @@ def test_a_pause_is_taken_back_for_what_it_paused(installation: Installation, re
         **PAUSE,
         "kind": "unpause",
         "order_id": f"{FIRST}-undo-pause",
-        "undo": PAUSE["order_id"],
+        "undo": True,
     }
     assert not send_order(undo, installation.runtime)["sent"]
     answer(installation, sent, OrderStatus.SUCCEEDED, result={"paused": ["a", "b"]})
@@ -163,7 +163,7 @@ def test_an_un_pause_order_says_what_the_fence_paused(
     fence = send_order(PAUSE, installation.runtime)
     asked = {
         **{**PAUSE, "kind": "unpause", "site": "dr", "order_id": f"{FIRST}-unpause-1"},
-        **{"paused_at": "primary", "paused_by": PAUSE["order_id"]},
+        **{"fenced": "primary", "fenced_epoch": 1},
     }
     send_order(asked, installation.runtime)
     first = Order.from_json(installation.text(keys.order(Site.DR, asked["order_id"])))

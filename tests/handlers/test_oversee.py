@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contract import keys, state
 from contract.lifecycle import SiteState
 from contract.machines import recovery_seconds
+from contract.orders import Ack, OrderStatus
 from contract.ownership import Ownership
 from contract.pulse import Pulse
 from contract.sites import Site, Strategy
@@ -24,8 +25,9 @@ from tests.handlers.installation import CONFIG, NAMES, START, Installation
 from tests.handlers.test_create_environment import CAPTURED
 from tests.handlers.test_incident_steps import incident, opened
 
+AT = "2026-11-22T09:00:00+00:00"
 DR_OWNS = Ownership(
-    Site.DR, 2, SiteState.ACTIVE, "failover-e0001-01", "t", SiteState.FENCE_PENDING, "t"
+    Site.DR, 2, SiteState.ACTIVE, "failover-e0001-01", AT, SiteState.FENCE_PENDING, AT
 )
 
 
@@ -253,3 +255,23 @@ def test_only_the_other_site_s_own_word_of_this_epoch_fences_it(
     fenced = protection.is_fenced(record, said)
     assert fenced == (site is Site.PRIMARY and known == epoch and active == 0)
     assert not protection.is_fenced(record, None)
+
+
+def test_an_owner_that_a_recovery_left_paused_is_no_protection(paired: Installation) -> None:
+    opened(paired)
+    paused = pulse(Site.PRIMARY, active_dags=0)
+    paired.put(keys.pulse(Site.PRIMARY), paused.to_json())
+    at = paired.runtime.at()
+    ack = Ack("failover-e0001-01-pause", Site.PRIMARY, OrderStatus.SUCCEEDED, at, {"paused": ["a"]})
+    paired.put(keys.ack(ack.site, ack.order_id), ack.to_json())
+
+    def said() -> bool:
+        return any("a recovery fenced it at" in gap for gap in look(paired)["gaps"])
+
+    assert not said(), "its recovery is at work"
+    over = {"status": "failed"}
+    paired.runtime.state.set(state.incident("failover-e0001-01"), over, expected={})
+    assert said()
+    undone = Ack("failover-e0001-01-undo-pause", Site.PRIMARY, OrderStatus.SUCCEEDED, at)
+    paired.put(keys.ack(undone.site, undone.order_id), undone.to_json())
+    assert not said()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from contract.pulse import Pulse
 from contract.sites import Site
-from contract.verdict import SignalState
-from handlers.core import signals
+from contract.verdict import SignalState, Verdict
+from handlers.core import signals, verdict
 from handlers.core.signals import Answer, Outcome
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -155,6 +155,27 @@ def test_silence_everywhere_is_our_own_fault() -> None:
     found = reach(dict.fromkeys(all_answer(), Answer.UNREACHABLE))
     assert found.region.state is SignalState.UNKNOWN
     assert found.sight.state is SignalState.UNREACHABLE
+
+
+def test_a_region_that_the_monitor_lives_in_blinds_it_and_is_no_reason_to_recover() -> None:
+    """In one Region a recovery would need the services that do not answer."""
+    outcomes = {
+        key: Outcome(Answer.UNREACHABLE if key[0] == SUBJECT else Answer.OK) for key in all_answer()
+    }
+    found = signals.reachability(outcomes, subject=SUBJECT, references=(WITNESS,), home=SUBJECT)
+    assert found.region.state is SignalState.UNKNOWN
+    assert found.sight.state is SignalState.UNREACHABLE
+    pulse = signals.Signal(signals.Source.PULSE, SignalState.BAD, "")
+    gone = signals.Signal(signals.Source.ENVIRONMENT, SignalState.UNREACHABLE, "")
+    assert verdict.assess([found.region, found.sight, pulse, gone]).verdict is Verdict.BLIND
+    lost = signals.Signal(signals.Source.ENVIRONMENT, SignalState.BAD, "DELETED")
+    works = signals.reachability(
+        {key: Outcome(Answer.OK) for key in outcomes},
+        subject=SUBJECT,
+        references=(WITNESS,),
+        home=SUBJECT,
+    )
+    assert verdict.assess([works.region, works.sight, pulse, lost]).verdict is Verdict.DOWN
 
 
 def test_without_a_reference_nothing_is_proven() -> None:

@@ -78,10 +78,13 @@ def test_every_error_that_is_matched_can_be_raised(machine: str, body: dict[str,
             assert name in ours or SERVICE_ERRORS.fullmatch(name), f"{machine}: {name}"
 
 
+BY_OTHERS = {"region-switch": "ARC", NOTE_EVENT: "EventBridge", "rehearse": "its Scheduler"}
+"""Functions that no machine calls, and who does."""
+
+
 def test_every_function_is_called_and_every_call_is_of_a_function() -> None:
     called = {step_of(body) for _, _, body in states() if body["Type"] == "Task"} - {None}
-    by_others = {"region-switch", NOTE_EVENT}  # ARC and EventBridge call those
-    assert called == {spec.step for spec in FUNCTIONS} - by_others
+    assert called == {spec.step for spec in FUNCTIONS} - set(BY_OTHERS)
 
 
 def test_every_recorded_step_is_a_known_one() -> None:

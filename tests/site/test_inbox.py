@@ -61,3 +61,13 @@ def test_an_expired_order_is_refused() -> None:
     decision = decide(order(expires=timedelta(seconds=-1)), None, EPOCH, NOW)
     assert decision.action is Action.REFUSE
     assert "expired" in decision.reason
+
+
+@pytest.mark.parametrize("skew", [-120, 0, 120])
+def test_an_order_lives_as_long_as_its_sender_means_it_to(skew: int) -> None:
+    """Its sender's clock and this site's are two minutes apart, and the limit is a minute."""
+    given, here = order(expires=timedelta(seconds=60)), NOW + timedelta(seconds=skew)
+    alive = decide(given, None, EPOCH, here, age=timedelta(seconds=60))
+    assert alive.action is Action.CARRY_OUT
+    late = decide(given, None, EPOCH, here, age=timedelta(seconds=61))
+    assert (late.action, "expired" in late.reason) == (Action.REFUSE, True)

@@ -1,6 +1,7 @@
 """The agent reads from its own bucket, answers into the DR bucket and survives a lost Region."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ from contract.orders import Order, OrderKind, OrderStatus
 from contract.ownership import INITIAL, Ownership
 from contract.pulse import Pulse
 from contract.sites import CopyMode, Site
-from mwaa_dr_site.mailbox import Mailbox
+from mwaa_dr_site.mailbox import Mailbox, age_of
 
 CONFIG = AgentConfig(
     name="etl",
@@ -77,13 +78,13 @@ def test_orders_come_from_the_sites_own_bucket_only(mailbox: Mailbox) -> None:
     put(CONFIG.local_bucket, keys.order(Site.PRIMARY, "o-1"), ORDER.to_json())
     put(CONFIG.local_bucket, keys.order(Site.DR, "o-2"), ORDER.to_json())
     put(CONFIG.dr_bucket, keys.order(Site.PRIMARY, "o-3"), ORDER.to_json())
-    assert mailbox.orders() == [ORDER]
+    assert [one.order for one in mailbox.orders()] == [ORDER]
 
 
 def test_a_spoilt_order_does_not_hide_the_others(mailbox: Mailbox) -> None:
     put(CONFIG.local_bucket, keys.order(Site.PRIMARY, "a-spoilt"), "{}")
     put(CONFIG.local_bucket, keys.order(Site.PRIMARY, "o-1"), ORDER.to_json())
-    assert mailbox.orders() == [ORDER]
+    assert [one.order for one in mailbox.orders()] == [ORDER]
 
 
 def test_an_answer_says_what_went_wrong(mailbox: Mailbox) -> None:
@@ -98,3 +99,12 @@ def test_the_pulse_lands_in_the_dr_bucket(mailbox: Mailbox) -> None:
     mailbox.pulse(pulse)
     stored = mailbox.remote.get_object(Bucket=CONFIG.dr_bucket, Key=keys.pulse(Site.PRIMARY))
     assert Pulse.from_json(stored["Body"].read()) == pulse
+
+
+def test_an_object_is_as_old_as_s3_says_whatever_the_clock_here() -> None:
+    headers = {"date": "Thu, 26 Nov 2026 12:02:30 GMT"}
+    answer = {
+        "ResponseMetadata": {"HTTPHeaders": headers},
+        "LastModified": datetime(2026, 11, 26, 12, 0, tzinfo=UTC),
+    }
+    assert age_of(answer) == timedelta(seconds=150)

@@ -251,3 +251,24 @@ def test_what_the_fence_paused_is_active_again_at_the_new_owner(
     before = {"backup": earlier, "paused": {"at": later.isoformat(), "dags": ["archive"]}}
     assert backups.active(before) == ["sales"], "that backup knows better than a later fence"
     assert backups.active({"backup": final, "paused": {}}) == []
+
+
+def test_the_forecast_of_a_planned_move_sees_past_the_fence(
+    primary: SiteWorld, dr: SiteWorld
+) -> None:
+    pause = order(OrderKind.PAUSE, Site.PRIMARY)
+    primary.give(pause)
+    run_agent(primary)
+    fence = {"at": primary.answer(pause).updated_at, "dags": primary.answer(pause).result["paused"]}
+    final = back_up(primary)
+    backups = Backups(dr.config, dr.environ)
+
+    def outlooks(**payload: Any) -> dict[str, str]:
+        given = order(OrderKind.IMPORT, Site.DR, backup=final, in_flight="keep", **payload)
+        found = restore.foretell(backups, given)
+        return {dag["dag_id"]: dag["outlook"] for dag in found["dags"]}
+
+    blind, told = outlooks(), outlooks(paused=fence)
+    assert (blind["sales"], blind["archive"]) == ("paused", "paused")
+    assert told["sales"] != "paused", "it runs again at the new owner"
+    assert told["archive"] == "paused", "somebody had paused that one"
