@@ -145,6 +145,8 @@ def render() -> str:
 
 def _unguarded(row: Unguarded) -> str:
     kinds = ", ".join("any" if kind == "*" else kind for kind in row.kinds)
+    if row.names != ("*",):
+        kinds += f" ({', '.join(f'`{name}`' for name in row.names)})"
     paths = ", ".join(f"`{path.replace('~', '.')}`" for path in row.paths)
     return f"| {kinds} | {paths} | {row.why} |"
 

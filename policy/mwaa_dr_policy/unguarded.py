@@ -19,15 +19,19 @@ class Unguarded:
         kinds: classes of resources, as patterns.
         paths: properties, as patterns; `REMOVED` and `PROTECTION` stand for the resource itself.
         why: why that is accepted.
+        names: names of resources, as patterns, where it is accepted of these alone.
     """
 
     kinds: tuple[str, ...]
     paths: tuple[str, ...]
     why: str
+    names: tuple[str, ...] = ("*",)
 
-    def is_about(self, kind: str, path: str) -> bool:
-        return any(fnmatchcase(kind, one) for one in self.kinds) and any(
-            matches(path, one) for one in self.paths
+    def is_about(self, kind: str, path: str, name: str) -> bool:
+        return (
+            any(fnmatchcase(kind, one) for one in self.kinds)
+            and any(matches(path, one) for one in self.paths)
+            and any(fnmatchcase(name, one) for one in self.names)
         )
 
 
@@ -204,6 +208,28 @@ UNGUARDED: tuple[Unguarded, ...] = (
         (REMOVED,),
         "Only the alarm on the verdict DEGRADED: what it says shows in `mwaa-dr status` too, and "
         "DOWN has its own.",
+    ),
+    Unguarded(
+        ("MetricAlarm",),
+        ("*",),
+        "They speak of capacity, lag, lost messages and DAGs, before or beside what is guarded: "
+        "the heartbeat, the verdict, the age of backups, failures of recovery and replication.",
+        names=(
+            *("alarm-task-waiting", "alarm-*-cpu", "alarm-*-memory", "alarm-*-late"),
+            *("alarm-*-rule", "alarm-not-*", "alarm-code"),
+        ),
+    ),
+    Unguarded(
+        ("EventRule", "EventTarget", "Permission"),
+        ("*",),
+        "AWS's events shorten the monitor's window and prove nothing: without them a recovery "
+        "begins one reading later. An alarm tells of events that are not handed on.",
+    ),
+    Unguarded(
+        ("Role", "RolePolicy"),
+        ("*",),
+        "Only the role that hands AWS's events on to the DR Region, see EventRule.",
+        names=("events-access-*",),
     ),
     Unguarded(
         ("MetricAlarm",),

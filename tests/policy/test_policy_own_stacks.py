@@ -78,7 +78,7 @@ def test_a_rule_objects_to_every_loss_that_the_page_does_not_list(found):
     silent = [
         f"{kind} {path} ({name})"
         for kind, path, name, guarded in found
-        if not guarded and not any(row.is_about(kind, path) for row in UNGUARDED)
+        if not guarded and not any(row.is_about(kind, path, name) for row in UNGUARDED)
     ]
     assert silent == []
 
@@ -88,8 +88,8 @@ def test_the_page_lists_nothing_that_a_rule_guards(found):
         for pattern in row.paths:
             about = [
                 guarded
-                for kind, path, _, guarded in found
-                if row.is_about(kind, path) and matches(path, pattern)
+                for kind, path, name, guarded in found
+                if row.is_about(kind, path, name) and matches(path, pattern)
             ]
             assert not all(about), f"{row.kinds} {pattern}: every loss of it breaks a rule"
 
