@@ -113,12 +113,13 @@ class SafeBucket(Component):
             opts=self.child(depends_on=[versioning]),
         )
         if args.lock:
-            retention = {"mode": args.lock.mode, "days": args.lock.days}
             aws.s3.BucketObjectLockConfiguration(
                 f"{name}-lock",
                 region=region,
                 bucket=bucket.bucket,
-                rule={"default_retention": retention},
+                rule={
+                    "default_retention": {"mode": args.lock.mode, "days": args.lock.days},
+                },
                 opts=self.child(depends_on=[versioning]),
             )
         aws.s3.BucketPolicy(

@@ -70,8 +70,18 @@ def make_environment(region: str, site: dict[str, Any]) -> None:
     )
 
 
+def make_boundary(arn: str, region: str) -> None:
+    """What bounds every role; a real one allows less."""
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    boto3.client("iam", region_name=region).create_policy(
+        PolicyName=arn.rpartition("/")[2],
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
+
+
 def main() -> None:
     found = settings()
+    make_boundary(found["permissionsBoundary"], found["drRegion"])
     existing = found["existing"]
     make_site(found["primaryRegion"], existing["primary"])
     make_site(found["drRegion"], existing["dr"])

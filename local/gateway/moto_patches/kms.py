@@ -1,4 +1,4 @@
-"""KMS: multi-Region keys work, and a key that is not enabled does not.
+"""KMS: multi-Region keys work, a key that is not enabled does not, and an id can be chosen.
 
 moto's ciphertext keeps 36 bytes of the key id, but the ids of multi-Region keys have 40, so that
 nothing they encrypted could ever be decrypted.
@@ -15,6 +15,8 @@ from moto.kms.responses import KmsResponse
 
 from local.gateway.patching import put, replace
 
+CHOSEN_ID = "_custom_id_"
+"""As moto's own tag for services in which it lets one choose."""
 _ID = 40
 _IV = 12
 _TAG = 16
@@ -27,10 +29,28 @@ class UnusableKeyError(JsonRESTError):
 def apply() -> None:
     put(utils, "_serialize_ciphertext_blob", _serialize)
     put(utils, "_deserialize_ciphertext_blob", _deserialize)
+    replace(KmsBackend, "create_key", _with_chosen_id)
     replace(KmsBackend, "encrypt", _only_enabled)
     replace(KmsBackend, "decrypt", _decrypt_enabled)
     replace(KmsBackend, "replicate_key", _independent_replica)
     replace(KmsResponse, "replicate_key", _replica_with_its_own_settings)
+
+
+def _with_chosen_id(original: Any) -> Any:  # noqa: ANN401
+    """A rehearsal needs a key with the id that its settings name: the tag says which."""
+
+    def create_key(self: KmsBackend, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        key = original(self, *arguments, **named)
+        tags = self.tagger.get_tag_dict_for_resource(key.id)
+        if CHOSEN_ID in tags:
+            self.tagger.copy_tags(key.id, tags[CHOSEN_ID])
+            del self.keys[key.id]
+            key.arn = key.arn.replace(key.id, tags[CHOSEN_ID])
+            key.id = tags[CHOSEN_ID]
+            self.keys[key.id] = key
+        return key
+
+    return create_key
 
 
 def _serialize(ciphertext: Any) -> bytes:  # noqa: ANN401

@@ -123,7 +123,7 @@ def _key(scope: Scope, arguments: Values) -> Values:
         "enabled": found["Enabled"],
         "keyManager": found.get("KeyManager", ""),
         "keyState": found["KeyState"],
-        "keyUsage": found["KeyUsage"],
+        "keyUsage": found.get("KeyUsage", "ENCRYPT_DECRYPT"),
         "multiRegion": found.get("MultiRegion", False),
         "origin": found.get("Origin", ""),
     }
