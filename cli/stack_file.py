@@ -26,19 +26,21 @@ class StackFile:
 
     def _read(self) -> tuple[YAML, Any]:
         """The file with the settings under which writing it unchanged changes nothing."""
-        for sequence, offset in STYLES:
-            yaml = YAML()
-            yaml.preserve_quotes = True
-            yaml.width = 4096
-            yaml.indent(mapping=2, sequence=sequence, offset=offset)
-            try:
-                document = yaml.load(self._text)
-            except YAMLError as error:
-                raise click.ClickException(f"{self.path} is not YAML: {error}") from error
-            if not isinstance(document, dict) or "config" not in document:
-                raise click.ClickException(f"{self.path} has no `config`; it is no stack file")
-            if _dumped(yaml, document) == self._text:
-                break
+        read = [self._read_as(sequence, offset) for sequence, offset in STYLES]
+        same = (one for one in read if _dumped(*one) == self._text)
+        return next(same, read[-1])
+
+    def _read_as(self, sequence: int, offset: int) -> tuple[YAML, Any]:
+        yaml = YAML()
+        yaml.preserve_quotes = True
+        yaml.width = 4096
+        yaml.indent(mapping=2, sequence=sequence, offset=offset)
+        try:
+            document = yaml.load(self._text)
+        except YAMLError as error:
+            raise click.ClickException(f"{self.path} is not YAML: {error}") from error
+        if not isinstance(document, dict) or "config" not in document:
+            raise click.ClickException(f"{self.path} has no `config`; it is no stack file")
         return yaml, document
 
     @property

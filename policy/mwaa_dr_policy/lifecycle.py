@@ -50,8 +50,8 @@ _NONCURRENT = Option(
 )
 _EXEMPT = Option(
     key="exemptPrefixes",
-    default=["control/"],
-    description="Prefixes that hold no backups: pulses, orders and the like.",
+    default=["control/", "batch/"],
+    description="Prefixes that hold no backups: pulses, orders, reports and the like.",
     schema={"type": "array", "items": {"type": "string"}},
 )
 _SLOW = frozenset({"GLACIER", "DEEP_ARCHIVE"})

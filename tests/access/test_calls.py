@@ -12,7 +12,7 @@ from botocore.model import ServiceModel
 ROOT = Path(__file__).parents[2]
 SERVICES = (
     *("s3", "dynamodb", "sns", "stepfunctions", "events", "kms", "cloudwatch", "sts", "mwaa"),
-    *("iam", "lambda", "logs", "ec2"),
+    *("iam", "lambda", "logs", "ec2", "s3control"),
 )
 FOLDERS = ("handlers", "dags", "cli")
 SPECIAL = {"get_paginator", "get_waiter", "paginate", "wait", "generate_presigned_url"}
