@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = {
     "strategy", "airflow_version", "outage", "regions", "outage_at", "detected_at",
     "environment_ready_at", "restored_at", "unpaused_at", "resumed_at", "rto_seconds",
-    "rpo_seconds", "objectives", "met", "steps", "tables", "runs", "access", "verified",
+    "rpo_seconds", "objectives", "met", "steps", "tables", "runs", "access", "verified", "forecast",
 }  # fmt: skip
 """What other programs read in report.json."""
 
