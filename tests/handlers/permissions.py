@@ -31,7 +31,17 @@ from tests.components.program_run import settings_of
 from tests.handlers.installation import CONFIG, REGIONS
 
 NAMES = Names(CONFIG.name, CONFIG.account)
-KEYS = {site: NAMES.arn("kms", REGIONS[site], f"key/{site}") for site in Site}
+Regions = tuple[str, str]
+"""The primary site's and the DR site's."""
+
+
+def keys_in(regions: Regions) -> dict[Site, str]:
+    """The ARN of each site's data key."""
+    places = zip((Site.PRIMARY, Site.DR), regions, strict=True)
+    return {site: NAMES.arn("kms", region, f"key/{site}") for site, region in places}
+
+
+KEYS = keys_in((REGIONS[Site.PRIMARY], REGIONS[Site.DR]))
 SIGNED = {"cloudwatch": "monitoring", "mwaa": "airflow", "stepfunctions": "states"}
 """What a service signs with, by its name in boto3."""
 ALLOWED: set[tuple[str, str]] = set()
@@ -41,9 +51,13 @@ ALLOWED: set[tuple[str, str]] = set()
 class Encrypted(Deployed):
     """What the stacks encrypt is encrypted, though moto here has no keys."""
 
+    def __init__(self, keys: Mapping[Site, str]) -> None:
+        super().__init__(CONFIG.account)
+        self._keys = keys
+
     def _key_of(self, name: str) -> str:
         site = next((one for one in Site if f"-{one}-" in name), Site.DR)
-        return KEYS[site]
+        return self._keys[site]
 
     def bucket_key(self, name: str) -> str:
         return self._key_of(name)
@@ -63,19 +77,19 @@ class Encrypted(Deployed):
         return str(key)
 
 
-def place_of(name: str) -> Place:
+def place_of(name: str, regions: Regions | None = None) -> Place:
     """The DR site of an installation with this name."""
-    return Place(parse({**settings_of("dr"), "name": name, "account": CONFIG.account}), Site.DR)
-
-
-FACTS = Encrypted(CONFIG.account)
+    settings = {**settings_of("dr"), "name": name, "account": CONFIG.account}
+    if regions:
+        settings |= {"primaryRegion": regions[0], "drRegion": regions[1]}
+    return Place(parse(settings), Site.DR)
 
 
 @cache
-def statements(step: str) -> tuple[Statement, ...]:
+def statements(step: str, regions: Regions) -> tuple[Statement, ...]:
     """What the role of a step's function may do."""
-    keys = DrKeys(data=KEYS[Site.DR])
-    concerns = policies(BY_STEP[step], place_of(CONFIG.name), keys)
+    keys = DrKeys(data=keys_in(regions)[Site.DR])
+    concerns = policies(BY_STEP[step], place_of(CONFIG.name, regions), keys)
     return tuple(
         one
         for concern, own in concerns.items()
@@ -102,7 +116,7 @@ def _document(own: Sequence[components.iam.Statement]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [one.to_dict() for one in own]})
 
 
-def refusal(step: str, call: Call, need: Need) -> str | None:
+def refusal(step: str, regions: Regions, call: Call, need: Need) -> str | None:
     context = {
         "aws:requestedregion": (call.region,),
         "aws:securetransport": ("true",),
@@ -110,10 +124,11 @@ def refusal(step: str, call: Call, need: Need) -> str | None:
     }
     verdict = policy.Verdict(False)
     for resource in need.resources or (None,):
-        aliases = [NAMES.data_alias(site) for site, arn in KEYS.items() if arn == resource]
+        keys = keys_in(regions)
+        aliases = [NAMES.data_alias(site) for site, arn in keys.items() if arn == resource]
         known = {**context, "kms:resourcealiases": tuple(aliases)} if aliases else context
         ask = Ask(need.action, resource, known)
-        own = Policies(identity=statements(step))
+        own = Policies(identity=statements(step, regions))
         verdict = policy.judge(ask, Caller(role=NAMES.role(Site.DR, step)), own, CONFIG.account)
         if verdict.allowed:
             ALLOWED.add((step, need.action))
@@ -126,6 +141,7 @@ class Watched:
     """A client in whose place stands one that refuses what the step's role may not do."""
 
     step: str
+    regions: Regions
     service: str
     client: Any
 
@@ -147,8 +163,8 @@ class Watched:
         region = self.client.meta.region_name
         service = SIGNED.get(self.service, self.service)
         call = Call(service, operation, params, region, CONFIG.account)
-        for need in needs(call, FACTS):
-            refused = refusal(self.step, call, need)
+        for need in needs(call, Encrypted(keys_in(self.regions))):
+            refused = refusal(self.step, self.regions, call, need)
             if refused:
                 raise ClientError(
                     {
@@ -174,14 +190,17 @@ class Paginated:
 class WatchedClients(Clients):
     """The clients of one step."""
 
-    def __init__(self, step: str, clients: Clients) -> None:
+    def __init__(self, step: str, regions: Regions, clients: Clients) -> None:
         super().__init__(clients.probe_seconds)
-        self._step, self._clients = step, clients
+        self._step, self._regions, self._clients = step, regions, clients
 
     def _get(self, service: str, region: str, probe: bool) -> Any:
-        return Watched(self._step, service, self._clients._get(service, region, probe))
+        client = self._clients._get(service, region, probe)
+        return Watched(self._step, self._regions, service, client)
 
 
 def as_role_of(step: str, runtime: Runtime) -> Runtime:
     """The means of a step's function when it acts as its role."""
-    return replace(runtime, clients=WatchedClients(step, runtime.clients))
+    config = runtime.config
+    regions = (config.primary.region, config.dr.region)
+    return replace(runtime, clients=WatchedClients(step, regions, runtime.clients))
