@@ -112,11 +112,14 @@ def _has(session: Session, *tables: str) -> bool:
 
 
 def _worked_since(lost_at: str) -> str:
-    """A run that was there before goes on too, and may be over by the time of the fence."""
-    since = f"start_date > {literal(lost_at)}::timestamptz"
+    """A run that was there before goes on too, and may be over by the time of the fence.
+
+    A task that waited keeps the start of its first part.
+    """
+    since = f"> {literal(lost_at)}::timestamptz"
     return (
-        f"(r.{since} OR (r.dag_id, r.run_id) IN "
-        f"(SELECT t.dag_id, t.run_id FROM task_instance t WHERE t.{since}))"
+        f"(r.start_date {since} OR (r.dag_id, r.run_id) IN (SELECT t.dag_id, t.run_id "
+        f"FROM task_instance t WHERE t.start_date {since} OR t.end_date {since}))"
     )
 
 

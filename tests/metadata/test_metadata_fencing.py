@@ -49,6 +49,20 @@ def test_what_is_under_way_is_ended_and_listed(returned: World) -> None:
     assert {run.run_id for run in report.started} == {"live", "waiting"}, "those begun since"
 
 
+@pytest.mark.parametrize(("ended", "listed"), [(0.4, False), (0.7, True)])
+def test_a_run_that_only_ended_after_the_epoch_had_gone_is_listed(
+    returned: World, ended: float, listed: bool
+) -> None:
+    """A task that was deferred keeps the start of its first part."""
+    returned.sql("UPDATE dag_run SET start_date = %s WHERE run_id = 'done'", at(0.1))
+    returned.sql(
+        "UPDATE task_instance SET run_id = 'done', start_date = %s, end_date = %s "
+        "WHERE task_id = 't_done'", at(0.1), at(ended),
+    )  # fmt: skip
+    report = fencing.fence(returned.engine, at(0.5).isoformat())
+    assert ("done" in {run.run_id for run in report.started}) is listed
+
+
 def test_no_trigger_no_deadline_and_no_callback_is_left(returned: World) -> None:
     fencing.fence(returned.engine, "")
     assert returned.sql("SELECT classpath FROM trigger") == [("unused.C",)]
