@@ -400,14 +400,14 @@ def test_every_type_is_created_read_updated_and_deleted_as_aws_shows_it(project,
     project.configure({"trial:step": "1", "trial:name": name})
     assert " created" in project.up().stdout
     project.up("--expect-no-changes")
-    assert "49 unchanged" in summary(project.run("refresh", "--yes", "--skip-preview"))
+    assert "50 unchanged" in summary(project.run("refresh", "--yes", "--skip-preview"))
 
     project.configure({"trial:step": "2", "trial:name": name})
     changed = summary(project.up())
     assert "39 updated" in changed
     assert "1 replaced" in changed
     project.up("--expect-no-changes")
-    assert "49 unchanged" in summary(project.run("refresh", "--yes", "--skip-preview"))
+    assert "50 unchanged" in summary(project.run("refresh", "--yes", "--skip-preview"))
 
     state = project.resources()
     unshown = {

@@ -48,6 +48,9 @@ role = aws.iam.Role(
 aws.iam.RolePolicy(
     "role", role=role.name, policy=policy(Action=either("s3:GetObject", "s3:*"), Resource="*")
 )
+delivery = aws.iam.RolePolicy(
+    "delivery", role=role.name, policy=policy(Action="logs:*", Resource="*")
+)
 key = aws.kms.Key(
     "key",
     region=EAST,
@@ -245,6 +248,8 @@ machine = aws.sfn.StateMachine(
     },
     tracing_configuration={"enabled": True},
     tags={"step": str(STEP)},
+    # Its role must be able to deliver the log when it is made.
+    opts=pulumi.ResourceOptions(depends_on=[delivery]),
 )
 group = aws.scheduler.ScheduleGroup("group", tags={"step": str(STEP)})
 aws.scheduler.Schedule(
