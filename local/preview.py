@@ -36,9 +36,11 @@ SECONDS = 300
 OUTPUT = 20_000
 """Characters of each preview that a report quotes; a comment may have 65,536."""
 _REMARK = re.compile(
-    r"^\s+- \[(mandatory|advisory)\]\s+(?:\[severity: \w+\]\s+)?(\S+)\s+\((.*)\)\n\s*(.*)$",
+    r"^ +- \[(mandatory|advisory)\]\s+(?:\[severity: \w+\]\s+)?(\S+)\s+\((.*)\)"
+    r"((?:\n +(?!- \[)\S.*)+)",
     re.MULTILINE,
 )
+"""A rule's name and resource; below them its description, if any, and what is wrong."""
 _UNDECIDED = "can't run policy"
 _CHANGES = re.compile(r"^\s+([+~-]+ \d+ to \w+|\d+ unchanged)$", re.MULTILINE)
 
@@ -72,7 +74,13 @@ class Preview:
 
     @property
     def remarks(self) -> list[Remark]:
-        return [Remark(*match.groups()) for match in _REMARK.finditer(self.output)]
+        return [_remark(*match.groups()) for match in _REMARK.finditer(self.output)]
+
+
+def _remark(level: str, rule: str, resource: str, below: str) -> Remark:
+    lines = [line.strip() for line in below.strip().splitlines()]
+    # Only what says what is wrong fits into a line, and the rest of the output is cut.
+    return Remark(level, rule, resource, " ".join(lines[1:] or lines))
 
 
 class Previews:

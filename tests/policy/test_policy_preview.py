@@ -20,6 +20,7 @@ Policies:
     ❌ mwaa-dr@v0.1.0 (local: policy)
         - [mandatory] [severity: high]  mwaa-dr-objective-rto  (aws:sfn:StateMachine: recovery)
           An objective.
+          recovery: 20 minutes cannot be kept.
         - [advisory] [severity: high]  mwaa-dr-role-sufficient  (pulumi:pulumi:Stack: x)
           can't run policy 'mwaa-dr-role-sufficient' from policy pack 'x' during preview: y
 
@@ -33,6 +34,7 @@ def test_a_report_tells_violations_from_what_is_left_open():
     text = report([Preview("dr", False, 1.0, OUTPUT)])
     assert "| `dr` | **refused** | + 12 to create, ~ 1 to update | 1 | 0 | 1 |" in text
     assert "`dr`, mandatory: **mwaa-dr-objective-rto** (aws:sfn:StateMachine: recovery)" in text
+    assert "recovery): recovery: 20 minutes cannot be kept.\n" in text
     assert "left open until its values are known: **mwaa-dr-role-sufficient** (1)" in text
 
 
