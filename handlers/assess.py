@@ -13,11 +13,9 @@ from handlers.adapters import mirror
 from handlers.adapters.answers import all_outcomes, outcome_of
 from handlers.adapters.metrics import publish
 from handlers.adapters.probes import Observation, observe
-from handlers.adapters.state_table import ATTEMPTS
 from handlers.core import code, declared, pacing, signals, verdict
 from handlers.core.aws_events import NotedEvents
 from handlers.core.code import Usual
-from handlers.core.errors import StateConflictError
 from handlers.core.readings import Reading, Readings
 from handlers.core.signals import Answer, Source
 from handlers.core.verdict import Decision
@@ -134,8 +132,10 @@ def _remember(
     """
     detection = runtime.config.detection
     events = NotedEvents.from_item(runtime.state.get(state.EVENTS)).alarming(record.owner, now)
-    for _ in range(ATTEMPTS):
-        stored = runtime.state.get(state.READINGS)
+
+    def followed(
+        stored: dict[str, Any] | None,
+    ) -> tuple[dict[str, Any], tuple[Verdict | None, Reading, Decision]]:
         kept = Readings.from_item(stored)
         reading, usual = _reading(runtime, record, seen, kept.code, now)
         decision = verdict.decide((*kept.readings, reading), detection, now, events)
@@ -146,13 +146,9 @@ def _remember(
             keep=detection.window,
             code=usual,
         )
-        expected = None if stored is None else {"version": kept.version}
-        try:
-            runtime.state.put(state.READINGS, new.to_item(), expected=expected)
-        except StateConflictError:
-            continue
-        return kept.verdict, reading, decision
-    raise StateConflictError("the readings kept changing")
+        return new.to_item(), (kept.verdict, reading, decision)
+
+    return runtime.state.change(state.READINGS, followed, told_by=("version",))
 
 
 def _publish(runtime: Runtime, reading: Reading, decision: Decision, seen: Observation) -> None:

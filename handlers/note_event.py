@@ -4,9 +4,7 @@ import logging
 from typing import Any
 
 from contract import state
-from handlers.adapters.state_table import ATTEMPTS
 from handlers.core.aws_events import Note, NotedEvents, notes
-from handlers.core.errors import StateConflictError
 from handlers.runtime import Event, Runtime, entry
 
 logger = logging.getLogger(__name__)
@@ -30,13 +28,8 @@ handler = entry(note_event)
 
 
 def _keep(runtime: Runtime, found: list[Note]) -> None:
-    for _ in range(ATTEMPTS):
-        stored = runtime.state.get(state.EVENTS)
-        kept = NotedEvents.from_item(stored)
-        expected = None if stored is None else {"version": kept.version}
-        try:
-            runtime.state.put(state.EVENTS, kept.with_notes(found).to_item(), expected=expected)
-        except StateConflictError:
-            continue
-        return
-    raise StateConflictError("the noted events kept changing")
+    runtime.state.change(
+        state.EVENTS,
+        lambda stored: (NotedEvents.from_item(stored).with_notes(found).to_item(), None),
+        told_by=("version",),
+    )

@@ -45,7 +45,11 @@ def open_incident(event: Event, runtime: Runtime) -> dict[str, Any]:
     config = runtime.config
     way = course(kind, record, config.strategy, wanted, config.recovery.in_flight)
     asked, dry_run = _Asked(kind, owner, epoch, bool(by)), bool(event.get("dry_run"))
-    found = _found(runtime, asked)[0] if dry_run else _claim(runtime, asked)
+    found = (
+        _opening(runtime, asked, runtime.state.get(state.OPEN_INCIDENT))
+        if dry_run
+        else _claim(runtime, asked)
+    )
     if found.given_up is not None and not dry_run:
         _give_up(runtime, found.given_up)
     incident = found.incident
@@ -106,10 +110,9 @@ def _answer(found: Opening, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _found(runtime: Runtime, asked: _Asked) -> tuple[Opening, dict[str, Any] | None]:
-    """The incident there is or may be, and the stored item that says so."""
-    stored = runtime.state.get(state.OPEN_INCIDENT)
-    found = opening(
+def _opening(runtime: Runtime, asked: _Asked, stored: dict[str, Any] | None) -> Opening:
+    """The incident there is or may be, by the stored item."""
+    return opening(
         OpenIncident.from_item(stored),
         kind=asked.kind,
         owner=asked.owner,
@@ -118,22 +121,16 @@ def _found(runtime: Runtime, asked: _Asked) -> tuple[Opening, dict[str, Any] | N
         lease=timedelta(seconds=recovery_seconds(runtime.config)),
         now=runtime.now(),
     )
-    return found, stored
 
 
 def _claim(runtime: Runtime, asked: _Asked) -> Opening:
-    for _ in range(5):
-        found, stored = _found(runtime, asked)
+    def claimed(stored: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Opening]:
+        found = _opening(runtime, asked, stored)
         if found.incident is None or not found.is_new:
-            return found
-        keys = ("incident_id", "status")
-        expected = None if stored is None else {key: stored[key] for key in keys}
-        try:
-            runtime.state.put(state.OPEN_INCIDENT, found.incident.to_item(), expected=expected)
-        except StateConflictError:
-            continue
-        return found
-    raise StateConflictError("the open incident kept changing")
+            return None, found
+        return found.incident.to_item(), found
+
+    return runtime.state.change(state.OPEN_INCIDENT, claimed, told_by=("incident_id", "status"))
 
 
 def _written(

@@ -42,9 +42,10 @@ def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
     record = _running(runtime, record, pulses[record.owner].pulse)
     record = _fenced(runtime, record, pulses[record.owner.other].pulse)
     _tell_of_fences(runtime, bucket, record)
-    found = _protection(runtime, bucket, record, pulses)
-    _publish(runtime, found, pulses)
-    _escalate(runtime)
+    newest = runtime.state.get(state.OPEN_INCIDENT)
+    found = _protection(runtime, bucket, record, pulses, newest)
+    _publish(runtime, found, pulses, newest)
+    _escalate(runtime, newest)
     return {
         "state": record.state.value,
         "standby": record.standby.value,
@@ -54,6 +55,8 @@ def oversee(event: Event, runtime: Runtime) -> dict[str, Any]:
 
 handler = entry(oversee)
 
+_Item = dict[str, Any] | None
+"""An item of the state table."""
 _UNSOLVED = (IncidentStatus.OPEN, IncidentStatus.ATTENTION, IncidentStatus.FAILED)
 """An incident that nobody has brought to a good end."""
 
@@ -154,7 +157,11 @@ def _tell_of_fences(runtime: Runtime, bucket: Bucket, record: Ownership) -> None
 
 
 def _protection(
-    runtime: Runtime, bucket: Bucket, record: Ownership, pulses: dict[Site, _Heard]
+    runtime: Runtime,
+    bucket: Bucket,
+    record: Ownership,
+    pulses: dict[Site, _Heard],
+    newest_incident: _Item,
 ) -> protection.Protection:
     config, now = runtime.config, runtime.now()
     recent = now - timedelta(seconds=2 * config.detection.backup_seconds)
@@ -173,13 +180,14 @@ def _protection(
         pulse_seconds=config.detection.pulse_seconds,
         drift=drift,
         now=now,
-        paused_since=_left_paused(runtime, bucket, record, owner),
+        paused_since=_left_paused(runtime, bucket, record, owner, newest_incident),
     )
 
 
-def _left_paused(runtime: Runtime, bucket: Bucket, record: Ownership, owner: Pulse | None) -> str:
+def _left_paused(
+    runtime: Runtime, bucket: Bucket, record: Ownership, owner: Pulse | None, newest: _Item
+) -> str:
     """Since when an owner is fenced that still owns, with no recovery at work on it; or empty."""
-    newest = runtime.state.get(state.OPEN_INCIDENT)
     if (
         newest is None
         or int(newest["epoch"]) != record.epoch
@@ -210,20 +218,17 @@ def _drift(runtime: Runtime, bucket: Bucket, record: Ownership) -> list[str]:
     return protection.drift(owner, there.value, meant=runtime.config.target.options)
 
 
-def _publish(runtime: Runtime, found: protection.Protection, pulses: dict[Site, _Heard]) -> None:
+def _publish(
+    runtime: Runtime, found: protection.Protection, pulses: dict[Site, _Heard], newest: _Item
+) -> None:
     now = runtime.now()
-    newest = runtime.state.get(state.OPEN_INCIDENT) or {}
     values: dict[str, float | None] = {
         metrics.PROTECTED: float(found.is_whole),
         metrics.STANDBY_AGE_SECONDS: found.standby_age,
         metrics.STANDBY_DRIFT: float(len(found.drift)),
         metrics.DRILL_AGE_DAYS: _drill_age_days(runtime),
-        metrics.INCIDENT_OPEN: float(newest.get("status") in _UNSOLVED),
-        **{
-            metrics.PULSE_AGE_SECONDS[site]: heard.age(now)
-            for site, heard in pulses.items()
-            if heard.pulse is not None
-        },
+        metrics.INCIDENT_OPEN: float((newest or {}).get("status") in _UNSOLVED),
+        **{metrics.PULSE_AGE_SECONDS[site]: heard.age(now) for site, heard in pulses.items()},
     }
     client = runtime.clients.cloudwatch(runtime.config.dr.region)
     known = {name: (value, "None") for name, value in values.items() if value is not None}
@@ -237,10 +242,9 @@ def _drill_age_days(runtime: Runtime) -> float | None:
     return (runtime.now() - datetime.fromisoformat(last["closed_at"])).total_seconds() / 86_400
 
 
-def _escalate(runtime: Runtime) -> None:
+def _escalate(runtime: Runtime, newest: _Item) -> None:
     """Tell the second circle, once, of an incident that nobody has brought to an end in time."""
     after = runtime.config.recovery.escalation_seconds
-    newest = runtime.state.get(state.OPEN_INCIDENT)
     if not after or newest is None:
         return
     if newest["status"] not in _UNSOLVED or state.kind_of(newest["incident_id"]) is (

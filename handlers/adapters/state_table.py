@@ -1,11 +1,11 @@
 """The state table: one item per key, every change by compare-and-set."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ATTEMPTS = 5
 """Whoever loses a race reads the record again; nobody loses so often in a row."""
@@ -44,6 +46,10 @@ def _decoded(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, list):
         return [_decoded(item) for item in value]
     return value
+
+
+def _ownership(item: dict[str, Any] | None) -> Ownership:
+    return INITIAL if item is None else Ownership.from_dict(item)
 
 
 def _after(current: Ownership, moved: Ownership) -> Ownership:
@@ -99,6 +105,35 @@ class StateTable:
             **({"ExpressionAttributeValues": values} if values else {}),
         )
 
+    def change(
+        self,
+        pk: str,
+        change: Callable[[dict[str, Any] | None], tuple[Mapping[str, Any] | None, T]],
+        *,
+        told_by: Sequence[str] = (),
+    ) -> T:
+        """Replace an item by what `change` makes of it, whoever else writes at the same time.
+
+        Args:
+            change: gives the new item, or None to leave it as it is, and what to return.
+            told_by: attributes that tell whether the stored item is still the same; all by default.
+
+        Raises:
+            StateConflictError: it kept changing.
+        """
+        for _ in range(ATTEMPTS):
+            stored = self.get(pk)
+            item, answer = change(stored)
+            if item is None:
+                return answer
+            same = None if stored is None else {key: stored[key] for key in told_by or stored}
+            try:
+                self.put(pk, item, expected=same)
+            except StateConflictError:
+                continue
+            return answer
+        raise StateConflictError(f"{pk} kept changing in {self.name}")
+
     def set(self, pk: str, changes: Mapping[str, Any], *, expected: Mapping[str, Any]) -> None:
         """Set some attributes of an item that has the `expected` ones.
 
@@ -141,9 +176,7 @@ class StateTable:
     def ownership(self) -> tuple[Ownership, dict[str, Any] | None]:
         """The record, and what `put` must expect to replace it."""
         item = self.get(state.OWNERSHIP)
-        if item is None:
-            return INITIAL, None
-        return Ownership.from_dict(item), item
+        return _ownership(item), item
 
     def change_ownership(self, change: Callable[[Ownership], Ownership]) -> Ownership:
         """Replace the record by what `change` makes of it, whoever else writes at the same time.
@@ -151,18 +184,19 @@ class StateTable:
         Raises:
             StateConflictError: it kept changing.
         """
-        for _ in range(ATTEMPTS):
-            current, stored = self.ownership()
-            moved = _after(current, change(current))
-            if stored is not None and moved == current:
-                return current
-            try:
-                self.put(state.OWNERSHIP, asdict(moved), expected=stored)
-            except StateConflictError:
-                continue
-            logger.info("epoch %s belongs to %s, %s", moved.epoch, moved.owner, moved.state)
-            return moved
-        raise StateConflictError("the ownership record kept changing")
+
+        def moved(
+            stored: dict[str, Any] | None,
+        ) -> tuple[dict[str, Any] | None, tuple[Ownership, bool]]:
+            current = _ownership(stored)
+            found = _after(current, change(current))
+            is_new = stored is None or found != current
+            return asdict(found) if is_new else None, (found, is_new)
+
+        record, is_new = self.change(state.OWNERSHIP, moved)
+        if is_new:
+            logger.info("epoch %s belongs to %s, %s", record.epoch, record.owner, record.state)
+        return record
 
     def _conditionally(self, pk: str, call: Any, **arguments: Any) -> Any:  # noqa: ANN401
         try:
