@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from components.alarms.row import ours
 from components.base import Place
-from components.replication import bucket, routes
+from components.replication import dimensions, routes
 from contract import metrics
 from contract import mwaa_metrics as mwaa
 from contract.machines import MACHINES
@@ -147,11 +148,6 @@ def _replication(place: Place) -> Iterator[Chart]:
     settings = place.settings
     lags, failures = [], []
     for route in routes(settings):
-        dimensions = {
-            "SourceBucket": bucket(settings, route.source, route.kind),
-            "DestinationBucket": bucket(settings, route.source.other, route.kind),
-            "RuleId": route.rule,
-        }
         label = f"{route.kind} to {route.source.other}"
         for found, region, metric, stat in (
             (lags, settings.region(route.source.other), "ReplicationLatency", "Maximum"),
@@ -162,7 +158,7 @@ def _replication(place: Place) -> Iterator[Chart]:
                     region=region,
                     namespace="AWS/S3",
                     metric=metric,
-                    dimensions=dimensions,
+                    dimensions=dimensions(settings, route),
                     label=label,
                     stat=stat,
                 )
@@ -204,7 +200,7 @@ def _ours(place: Place, metric: str, label: str, stat: str = "Maximum") -> Serie
         region=place.region,
         namespace=metrics.NAMESPACE,
         metric=metric,
-        dimensions={metrics.INSTALLATION: place.settings.name},
+        dimensions=ours(place),
         label=label,
         stat=stat,
     )

@@ -63,6 +63,15 @@ def bucket(settings: Settings, site: Site, kind: ObjectRole) -> str:
     return place.dag_bucket if kind is ObjectRole.DAGS else place.backup_bucket
 
 
+def dimensions(settings: Settings, route: Route) -> dict[str, str]:
+    """Of S3's replication metrics: failures in the source's Region, lag in the destination's."""
+    return {
+        "SourceBucket": bucket(settings, route.source, route.kind),
+        "DestinationBucket": bucket(settings, route.source.other, route.kind),
+        "RuleId": route.rule,
+    }
+
+
 _BACKUPS = {
     # Exports are written into the DR bucket; only the second copy travels.
     CopyMode.DIRECT: (Route(Site.DR, ObjectRole.BACKUPS, BACKUPS, timed=False, deletions=False),),

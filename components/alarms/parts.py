@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from components.alarms.row import ABOVE, AT_LEAST, FIVE, SILENCE_IS_FINE, Alarm, Runbook
 from components.base import Place
 from components.events import rules_in
-from components.replication import bucket, routes
+from components.replication import dimensions, routes
 from components.settings.checks import REPLICATION_SECONDS
 from contract.functions import FUNCTIONS
 from contract.machines import MACHINES, RECOVERY
@@ -108,11 +108,6 @@ def replication_rows(place: Place) -> Iterator[Alarm]:
     """S3 counts failures in the source's Region and measures the lag in the destination's."""
     settings = place.settings
     for route in routes(settings):
-        dimensions = {
-            "SourceBucket": bucket(settings, route.source, route.kind),
-            "DestinationBucket": bucket(settings, route.source.other, route.kind),
-            "RuleId": route.rule,
-        }
         if route.source is place.site:
             yield Alarm(
                 subject=f"replication-{route.kind}",
@@ -122,7 +117,7 @@ def replication_rows(place: Place) -> Iterator[Alarm]:
                 runbook=Runbook.REPLICATION,
                 namespace="AWS/S3",
                 metric="OperationsFailedReplication",
-                dimensions=dimensions,
+                dimensions=dimensions(settings, route),
                 statistic="Sum",
                 comparison=AT_LEAST,
                 threshold=1,
@@ -138,7 +133,7 @@ def replication_rows(place: Place) -> Iterator[Alarm]:
                 runbook=Runbook.REPLICATION,
                 namespace="AWS/S3",
                 metric="ReplicationLatency",
-                dimensions=dimensions,
+                dimensions=dimensions(settings, route),
                 statistic="Maximum",
                 comparison=ABOVE,
                 threshold=REPLICATION_SECONDS,
