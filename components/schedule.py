@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -31,42 +32,23 @@ class MonitorSchedule(Component):
     ) -> None:
         super().__init__(name, opts)
         place = args.place
-        group = aws.scheduler.ScheduleGroup(
-            f"{name}-group",
-            region=place.region,
-            name=place.names.schedule,
-            tags=place.tags(ObjectRole.MONITOR),
-            opts=self.child(),
-        )
         machine = place.names.state_machine_arn(MONITOR, place.region)
-        role = ServiceRole(
-            f"{name}-access",
-            RoleArgs(
-                place=place,
-                purpose="monitor-schedule",
-                role=ObjectRole.MONITOR,
-                services=("scheduler.amazonaws.com",),
-                policies={"access": [Statement(("states:StartExecution",), (machine,))]},
-            ),
-            opts=self.child(),
-        )
-        aws.scheduler.Schedule(
-            f"{name}-schedule",
-            region=place.region,
-            name=place.names.schedule,
-            group_name=group.name,
+        _schedule(
+            self,
+            place,
+            name=name,
+            schedule=place.names.schedule,
+            purpose="monitor-schedule",
+            object_role=ObjectRole.MONITOR,
+            calls=Statement(("states:StartExecution",), (machine,)),
             description=f"{place.settings.name}: takes the readings of each minute",
             schedule_expression="rate(1 minute)",
-            flexible_time_window={"mode": "OFF"},
-            state="ENABLED",
             target={
                 "arn": args.machine_arn,
-                "role_arn": role.arn,
                 "input": "{}",
                 # The next minute is the retry.
                 "retry_policy": {"maximum_retry_attempts": 0, "maximum_event_age_in_seconds": 60},
             },
-            opts=self.child(depends_on=[role]),
         )
         self.register_outputs({})
 
@@ -89,44 +71,79 @@ class DrillSchedule(Component):
     ) -> None:
         super().__init__(name, opts)
         place = args.place
-        group = aws.scheduler.ScheduleGroup(
-            f"{name}-group",
-            region=place.region,
-            name=place.names.drill_schedule,
-            tags=place.tags(ObjectRole.RECOVERY),
-            opts=self.child(),
-        )
         function = place.names.arn(
             "lambda", place.region, f"function:{place.names.function(REHEARSE)}"
         )
-        role = ServiceRole(
-            f"{name}-access",
-            RoleArgs(
-                place=place,
-                purpose="drill-schedule",
-                role=ObjectRole.RECOVERY,
-                services=("scheduler.amazonaws.com",),
-                policies={"access": [Statement(("lambda:InvokeFunction",), (function,))]},
-            ),
-            opts=self.child(),
-        )
-        aws.scheduler.Schedule(
-            f"{name}-schedule",
-            region=place.region,
-            name=place.names.drill_schedule,
-            group_name=group.name,
+        _schedule(
+            self,
+            place,
+            name=name,
+            schedule=place.names.drill_schedule,
+            purpose="drill-schedule",
+            object_role=ObjectRole.RECOVERY,
+            calls=Statement(("lambda:InvokeFunction",), (function,)),
             description=f"{place.settings.name}: starts a drill",
             schedule_expression=args.expression,
             schedule_expression_timezone=args.timezone,
-            flexible_time_window={"mode": "OFF"},
-            state="ENABLED",
             target={
                 "arn": args.function_arn,
-                "role_arn": role.arn,
                 # The same text each time a call is repeated, which makes it one drill.
                 "input": json.dumps({"scheduled_at": "<aws.scheduler.scheduled-time>"}),
                 "retry_policy": {"maximum_retry_attempts": 3, "maximum_event_age_in_seconds": 900},
             },
-            opts=self.child(depends_on=[role]),
         )
         self.register_outputs({})
+
+
+def _schedule(
+    owner: Component,
+    place: Place,
+    *,
+    name: str,
+    schedule: str,
+    purpose: str,
+    object_role: ObjectRole,
+    calls: Statement,
+    target: Any,  # noqa: ANN401 - pulumi-aws's own dictionaries
+    **when: Any,  # noqa: ANN401
+) -> None:
+    """Make a schedule with its group and the role that it calls with.
+
+    Args:
+        name: of the component.
+        schedule: the physical name of both schedule and group.
+        purpose: the end of the role's name.
+        calls: what the role may do.
+        target: what is called, without the role.
+        when: what else the schedule takes.
+    """
+    group = aws.scheduler.ScheduleGroup(
+        f"{name}-group",
+        region=place.region,
+        name=schedule,
+        tags=place.tags(object_role),
+        opts=owner.child(),
+    )
+    role = ServiceRole(
+        f"{name}-access",
+        RoleArgs(
+            place=place,
+            purpose=purpose,
+            role=object_role,
+            services=("scheduler.amazonaws.com",),
+            policies={"access": [calls]},
+        ),
+        opts=owner.child(),
+    )
+    whole: Any = {**target, "role_arn": role.arn}
+    aws.scheduler.Schedule(
+        f"{name}-schedule",
+        region=place.region,
+        name=schedule,
+        group_name=group.name,
+        flexible_time_window={"mode": "OFF"},
+        state="ENABLED",
+        target=whole,
+        opts=owner.child(depends_on=[role]),
+        **when,
+    )
