@@ -13,13 +13,12 @@ from cli import show, store
 from cli.deploy import check, deploy
 from cli.place import BOUNDED, Place, pass_place
 from cli.seed import seed
-from contract.keys import BackupPlace
+from contract.keys import DAGS, RECOVERY_DAGS, STARTUP_SCRIPTS, BackupPlace
 from contract.manifest import Manifest, ObjectSet
 from contract.sites import Site
 
-OURS = ("mwaa-dr/", "dags/mwaa_dr/")
+OURS = (STARTUP_SCRIPTS, RECOVERY_DAGS)
 """The recovery's own DAGs and startup scripts follow the deployed version, not the backup's."""
-DAGS = "dags/"
 
 
 class Action(StrEnum):

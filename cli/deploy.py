@@ -10,11 +10,9 @@ import click
 from cli import show
 from cli.place import Place, pass_place
 from cli.sites_code import Difference, SiteCode, differences, sha256
+from contract.keys import DAGS, RECOVERY_DAGS
 from contract.sites import Site
 
-DAGS = "dags/"
-RECOVERY = "dags/mwaa_dr/"
-"""The recovery's own DAGs: `pulumi up` uploads them."""
 IGNORE = ".airflowignore"
 POLL_SECONDS = 5
 
@@ -40,7 +38,7 @@ def files_of(folder: Path) -> dict[str, Path]:
         hidden = any(part.startswith(".") and part != IGNORE for part in parts)
         if path.is_file() and not hidden and "__pycache__" not in parts:
             found[f"{DAGS}{'/'.join(parts)}"] = path
-    taken = next((key for key in found if key.startswith(RECOVERY)), None)
+    taken = next((key for key in found if key.startswith(RECOVERY_DAGS)), None)
     if taken:
         raise click.UsageError(f"{found[taken]} is in the folder of the recovery DAGs; move it")
     return found
@@ -55,7 +53,9 @@ def plan(site: SiteCode, files: dict[str, Path]) -> Plan:
         if there.get(key) != path.stat().st_size or site.sha256(key) != _sha256(path)
     )
     gone = there.keys() - files.keys()
-    return Plan(site.site, upload, tuple(sorted(k for k in gone if not k.startswith(RECOVERY))))
+    return Plan(
+        site.site, upload, tuple(sorted(k for k in gone if not k.startswith(RECOVERY_DAGS)))
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import boto3
 
 from cli.place import BOUNDED, Place
+from contract.keys import STARTUP_SCRIPTS
 from contract.sites import Site
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-STARTUP = "mwaa-dr/"
-"""Start-up scripts that a recovery writes: there are none at the other site."""
 AT_ONCE = 8
 
 
@@ -44,7 +43,8 @@ class SiteCode:
             one["Key"]: one["Size"]
             for page in pages
             for one in page.get("Contents", [])
-            if not one["Key"].startswith(STARTUP)
+            # Of recoveries: there are none at the other site.
+            if not one["Key"].startswith(STARTUP_SCRIPTS)
         }
 
     def version(self, key: str) -> tuple[str, str]:

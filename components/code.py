@@ -11,13 +11,13 @@ from components.base import Component, Place
 from components.environment import CodeFile
 from components.files import (
     IGNORE,
-    RECOVERY,
     extra_files,
     ignore_text,
     recovery_files,
     shown,
     user_files,
 )
+from contract.keys import RECOVERY_DAGS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ class DagCode(Component):
         users = user_files(code) if args.users else {}
         for key, path in {**recovery, **users}.items():
             self._upload(key, path)
-        self._object(f"{RECOVERY}{IGNORE}", pulumi.StringAsset(ignore_text(recovery)))
+        self._object(f"{RECOVERY_DAGS}{IGNORE}", pulumi.StringAsset(ignore_text(recovery)))
         self.extra = {
             part: CodeFile(key, self._upload(key, path).version_id)
             for part, (key, path) in extra_files(code).items()

@@ -6,13 +6,11 @@ from pathlib import Path
 import pulumi
 
 from components.settings.tree import Code
+from contract.keys import DAGS, RECOVERY_DAGS
 
 PROJECT = Path(__file__).resolve().parents[1]
 """Where Pulumi.yaml is; Pulumi runs the program there, so that relative paths open."""
 
-DAGS = "dags/"
-RECOVERY = f"{DAGS}mwaa_dr/"
-"""Where the recovery DAGs and what they import lie, beside the user's DAGs."""
 IGNORE = ".airflowignore"
 _CACHE = "__pycache__"
 _TESTS = "tests"
@@ -40,10 +38,12 @@ def archive_files(root: Path = PROJECT) -> dict[str, Path]:
 def recovery_files(root: Path = PROJECT) -> dict[str, Path]:
     """The recovery DAGs and their packages, by key in the DAG bucket."""
     dags = {
-        f"{RECOVERY}{name.removeprefix(DAGS)}": path
+        f"{RECOVERY_DAGS}{name.removeprefix(DAGS)}": path
         for name, path in python_files(root, DAGS).items()
     }
-    contract = {f"{RECOVERY}{name}": path for name, path in python_files(root, "contract").items()}
+    contract = {
+        f"{RECOVERY_DAGS}{name}": path for name, path in python_files(root, "contract").items()
+    }
     return {**dags, **contract}
 
 
@@ -53,9 +53,9 @@ def ignore_text(recovery: Mapping[str, Path]) -> str:
     Plain names: a regular expression (Airflow 2) and a glob (Airflow 3) read them alike.
     """
     packages = {
-        key.removeprefix(RECOVERY).partition("/")[0]
+        key.removeprefix(RECOVERY_DAGS).partition("/")[0]
         for key in recovery
-        if "/" in key.removeprefix(RECOVERY)
+        if "/" in key.removeprefix(RECOVERY_DAGS)
     }
     return "".join(f"{package}\n" for package in sorted(packages))
 
@@ -75,11 +75,11 @@ def user_files(code: Code, root: Path = PROJECT) -> dict[str, Path]:
             "relative to the project"
         )
     found = {f"{DAGS}{path.relative_to(folder).as_posix()}": path for path in _files(folder)}
-    taken = sorted(key for key in found if key.startswith(RECOVERY))
+    taken = sorted(key for key in found if key.startswith(RECOVERY_DAGS))
     if taken:
         raise CodeError(
             f"mwaa-dr:code.dagsDirectory: {taken[0]} is in the folder of the recovery DAGs; "
-            f"move it out of {RECOVERY}"
+            f"move it out of {RECOVERY_DAGS}"
         )
     return found
 

@@ -11,6 +11,7 @@ from components.plan import execution_role_arn
 from contract import events
 from contract.checks import CheckKind
 from contract.functions import Grant
+from contract.keys import STARTUP_SCRIPTS
 from contract.machines import RECOVERY
 from contract.metrics import NAMESPACE
 from contract.sites import Site
@@ -252,7 +253,7 @@ def _create_environment(dr: Place, keys: DrKeys) -> Granted:
                 ("s3:ListBucket", "s3:ListBucketVersions", "s3:GetEncryptionConfiguration"),
                 (bucket,),
             ),
-            Statement(("s3:PutObject",), (f"{bucket}/mwaa-dr/*",)),
+            Statement(("s3:PutObject",), (f"{bucket}/{STARTUP_SCRIPTS}*",)),
             Statement(
                 (
                     *("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),

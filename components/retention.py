@@ -13,7 +13,7 @@ names their version for as long as it lives.
 import math
 from dataclasses import dataclass
 
-from contract.keys import BATCH_REPORTS
+from contract.keys import BATCH_REPORTS, DAGS
 
 DAY = 24 * 3600
 CONTROL_DAYS = 30
@@ -66,4 +66,4 @@ def backup_bucket(backup_days: int) -> tuple[Retention, ...]:
 
 def dag_bucket(backup_days: int) -> tuple[Retention, ...]:
     """The rules of a DAG bucket."""
-    return (Retention("dags", "dags/", None, 2 * backup_days + 1),)
+    return (Retention("dags", DAGS, None, 2 * backup_days + 1),)

@@ -23,6 +23,12 @@ BACKUPS = "backups/"
 DIVERGENCE = "divergence/"
 """Apart from backups: no recovery may ever choose one by itself."""
 BATCH_REPORTS = "batch/"
+DAGS = "dags/"
+"""In a DAG bucket, as are the next two: what Airflow loads."""
+RECOVERY_DAGS = f"{DAGS}mwaa_dr/"
+"""The recovery DAGs and what they import, beside the user's DAGs."""
+STARTUP_SCRIPTS = "mwaa-dr/"
+"""Start-up scripts that recoveries compose."""
 BACKUP_ID_FORMAT = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -62,7 +68,7 @@ def created_environment(site: Site) -> str:
 
 def startup_script(incident_id: str) -> str:
     """Of an environment that a recovery creates; in the DAG bucket."""
-    return f"mwaa-dr/startup-{incident_id}.sh"
+    return f"{STARTUP_SCRIPTS}startup-{incident_id}.sh"
 
 
 def backup_id(at: datetime) -> str:

@@ -2,10 +2,8 @@
 
 import boto3
 
+from contract.keys import STARTUP_SCRIPTS
 from mwaa_dr_site.mailbox import BOUNDED
-
-OURS = "mwaa-dr/"
-"""Composed startup scripts of recoveries: not the user's code."""
 
 
 def object_versions(bucket: str, region: str) -> list[dict[str, str]]:
@@ -20,7 +18,7 @@ def object_versions(bucket: str, region: str) -> list[dict[str, str]]:
             {"key": item["Key"], "version_id": item["VersionId"], "etag": item["ETag"]}
             for page in pages
             for item in page.get("Versions", [])
-            if item["IsLatest"] and not item["Key"].startswith(OURS)
+            if item["IsLatest"] and not item["Key"].startswith(STARTUP_SCRIPTS)
         ),
         key=lambda version: version["key"],
     )
