@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import yaml
-
 from components.alarms import Alarm, dr_rows, primary_rows
 from components.alarms.row import ABOVE, AT_LEAST, BELOW, SILENCE_IS_BAD
 from components.base import Place
-from components.settings import parse
+from components.settings import in_file, parse
 from contract.sites import Site, Strategy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,13 +13,11 @@ PAGE = ROOT / "docs" / "monitoring.md"
 BEGIN, END = "<!-- alarms: begin -->", "<!-- alarms: end -->"
 SIGNS = {BELOW: "<", ABOVE: ">", AT_LEAST: "≥"}
 FUNCTION = "AWS/Lambda"
-PREFIX = "mwaa-dr:"
 
 
 def table() -> str:
     """Every alarm of an active-passive installation; backup-restore lacks the standby's three."""
-    config = yaml.safe_load((ROOT / "Pulumi.dr.yaml").read_text())["config"]
-    raw = {k.removeprefix(PREFIX): v for k, v in config.items() if k.startswith(PREFIX)}
+    raw = in_file(ROOT / "Pulumi.dr.yaml")
     settings = parse({**raw, "strategy": Strategy.ACTIVE_PASSIVE.value})
     lines = [
         "| alarm | where | severity | fires when | why somebody is told | what to do |",

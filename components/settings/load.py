@@ -4,9 +4,11 @@ import copy
 import json
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 from pulumi.runtime import config as runtime_config
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -54,6 +56,12 @@ def parse(raw: Mapping[str, Any]) -> Settings:
     if problems or not settings:
         raise SettingsError(problems)
     return settings
+
+
+def in_file(stack_file: Path) -> dict[str, Any]:
+    """The settings that a stack's file holds, as `parse` takes them."""
+    prefix, config = f"{PROJECT}:", yaml.safe_load(stack_file.read_text())["config"]
+    return {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
 
 
 def from_pulumi() -> tuple[Settings, Site]:

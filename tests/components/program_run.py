@@ -16,10 +16,20 @@ from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.stack import run_pulumi_func
 
+from components.settings import in_file
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "mwaa-dr"
 ACCOUNT = "123456789012"
 OURS = "mwaadr:"
+LEAST_ADOPTED = {
+    "environmentName": "analytics-dr",
+    "incident": "failover-e0001-01",
+    "airflowVersion": "2.10.3",
+    "environmentClass": "mw1.medium",
+    "dagS3Path": "dags",
+}
+"""What the setting `adopted` must hold."""
 
 
 def _partition():
@@ -250,9 +260,7 @@ def stack_file(stack: str) -> dict[str, Any]:
 
 def settings_of(stack: str) -> dict[str, Any]:
     """The settings in a stack's file."""
-    prefix = f"{PROJECT}:"
-    config = stack_file(stack)
-    return {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
+    return in_file(ROOT / f"Pulumi.{stack}.yaml")
 
 
 def run_program(

@@ -2,9 +2,9 @@
 
 import pytest
 import yaml
-from program_run import PROJECT, ROOT
+from program_run import ROOT
 
-from components.settings import parse
+from components.settings import in_file, parse
 from contract.sites import Site
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/Pulumi.dr.yaml"))
@@ -15,9 +15,7 @@ def configuration(folder, site):
 
 
 def settings(folder, site):
-    prefix = f"{PROJECT}:"
-    found = configuration(folder, site)
-    return {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
+    return in_file(folder / f"Pulumi.{site}.yaml")
 
 
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)

@@ -4,16 +4,12 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from program_run import run_program, settings_of
+from program_run import LEAST_ADOPTED, run_program, settings_of
 
 from components.settings import SettingsError, parse
 
 ADOPTED = {
-    "environmentName": "analytics-dr",
-    "incident": "failover-e0001-01",
-    "airflowVersion": "2.10.3",
-    "environmentClass": "mw1.medium",
-    "dagS3Path": "dags",
+    **LEAST_ADOPTED,
     "maxWorkers": 10,
     "airflowConfigurationOptions": {"core.parallelism": "32"},
     "loggingConfiguration": {"taskLogs": {"enabled": True, "logLevel": "INFO"}},

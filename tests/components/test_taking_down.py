@@ -1,7 +1,7 @@
 """What stands against taking an installation down."""
 
 import pytest
-from program_run import run_program, settings_of
+from program_run import LEAST_ADOPTED, run_program, settings_of
 
 from components.base import Place
 from components.settings import parse
@@ -17,13 +17,6 @@ CREATED = CreatedEnvironment(
 GONE = CreatedEnvironment(
     CREATED.incident_id, CREATED.at, CREATED.arguments, "2026-11-26T13:00:00+00:00"
 )
-ADOPTED = {
-    "environmentName": "analytics-dr",
-    "incident": "failover-e0001-01",
-    "airflowVersion": "2.10.3",
-    "environmentClass": "mw1.medium",
-    "dagS3Path": "dags",
-}
 
 
 def place(**changes) -> Place:
@@ -34,7 +27,7 @@ def test_the_live_environment_stands_against_it() -> None:
     said = refusal(place(), record=DR_OWNS, created="")
     assert "the DR site owns epoch 2" in said
     assert "`mwaa-dr failback`" in said
-    assert refusal(place(adopted=ADOPTED), record=DR_OWNS, created=CREATED.to_json())
+    assert refusal(place(adopted=LEAST_ADOPTED), record=DR_OWNS, created=CREATED.to_json())
 
 
 def test_so_does_an_environment_that_belongs_to_no_stack() -> None:
@@ -47,7 +40,7 @@ def test_so_does_an_environment_that_belongs_to_no_stack() -> None:
     [
         ("", {}),
         (GONE.to_json(), {}),
-        (CREATED.to_json(), {"adopted": ADOPTED}),
+        (CREATED.to_json(), {"adopted": LEAST_ADOPTED}),
         (CREATED.to_json(), {"strategy": "active-passive"}),
     ],
     ids=["never", "gone", "adopted", "other-strategy"],
