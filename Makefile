@@ -65,7 +65,7 @@ test: lint types unit engine airflow drills
 
 drill: pulumi
 	@$(BIN)/python -m local.drill --strategy $(STRATEGY) --airflow $(AIRFLOW) --outage $(OUTAGE) \
-		$(if $(SAME_REGION),--same-region)
+		$(if $(SAME_REGION),--same-region) $(if $(PAST),--past $(PAST))
 
 # What a pull request shows, in build/preview/report.md; fails where a mandatory rule is broken.
 preview: pulumi

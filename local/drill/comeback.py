@@ -73,6 +73,23 @@ class Rehearsal:
     unpaused: list[str]
 
 
+def standby_follows(watch: Watch, journal: Journal, step: str, seconds: float) -> None:
+    """Wait until the DR site holds a state from after this call."""
+    since = now()
+
+    def follows() -> bool:
+        pulse: Pulse | None = watch.pulse(Site.DR)
+        return bool(pulse and pulse.holds and datetime.fromisoformat(pulse.holds) > since)
+
+    with journal.step(step):
+        wait_until(
+            "the standby held a new state",
+            follows,
+            seconds=seconds,
+            missing=lambda: f"its pulse: {watch.pulse(Site.DR)}",
+        )
+
+
 class Comeback:
     """Watches the return, then acts as the operator who fails back and drills."""
 
@@ -151,22 +168,6 @@ class Comeback:
             owed_until=owed_until,
             source_url=copied.url,
         )
-
-    def standby_follows(self) -> None:
-        """Wait until the DR site holds a state from after the failback."""
-        since = now()
-
-        def follows() -> bool:
-            pulse: Pulse | None = self.watch.pulse(Site.DR)
-            return bool(pulse and pulse.holds and datetime.fromisoformat(pulse.holds) > since)
-
-        with self.journal.step("the DR site stands by again and follows"):
-            wait_until(
-                "the standby held a new state",
-                follows,
-                seconds=240,
-                missing=lambda: f"its pulse: {self.watch.pulse(Site.DR)}",
-            )
 
     def rehearse(self) -> Rehearsal:
         """A drill while production runs."""

@@ -17,15 +17,15 @@ import click
 from rich.console import Console
 
 from contract.sites import Site, Strategy
-from local.drill import report, verdict
-from local.drill.comeback import BACK_EPOCH, LOST_EPOCH, Comeback
+from local.drill import history, report, verdict
+from local.drill.comeback import BACK_EPOCH, LOST_EPOCH, Comeback, standby_follows
 from local.drill.journal import Journal
 from local.drill.move import Move
 from local.drill.operator import Operator
 from local.drill.outages import DISTURBANCES, OUTAGES, disturb
 from local.drill.picture import picture
 from local.drill.recovery import CREATION, Facts, Recovery
-from local.drill.stacks import REGIONS, Stacks, in_one_region
+from local.drill.stacks import REGIONS, Stacks, environment_of, in_one_region
 from local.drill.user import RESTS, User
 from local.drill.waiting import DrillError, Patience
 from local.drill.watch import Watch
@@ -50,6 +50,10 @@ DEPLOY_SECONDS = 300
 @click.option("--airflow", type=click.Choice(list(RELEASES)), default="2.10.3", show_default=True)
 @click.option("--outage", type=click.Choice(OUTAGES), default="hang", show_default=True)
 @click.option("--same-region", is_flag=True, help="Both sites in one Region.")
+@click.option(
+    "--past", type=click.IntRange(min=0), default=0, metavar="N",
+    help=f"Begin with N task instances of the past, a multiple of {history.STEP:,}.",
+)  # fmt: skip
 @click.option("--control", is_flag=True, help="Lose the Region when nothing is in flight.")
 @click.option("--keep", is_flag=True, help="Leave the local AWS up afterwards, to look at it.")
 @click.option(
@@ -57,19 +61,20 @@ DEPLOY_SECONDS = 300
     help="Multiplies every time limit, for a machine that is busy with other things.",
 )  # fmt: skip
 def main(
-    *, strategy: str, airflow: str, outage: str, same_region: bool, control: bool, keep: bool,
-    patience: float,
+    *, strategy: str, airflow: str, outage: str, same_region: bool, past: int, control: bool,
+    keep: bool, patience: float,
 ) -> None:  # fmt: skip
+    _check_past(past, airflow)
     outage = _chosen(outage, same_region=same_region)
     Patience.factor = patience
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the local AWS is stopped too
-    folder = DRILLS / _name(strategy, same_region=same_region, control=control)
+    folder = DRILLS / _name(strategy, same_region=same_region, past=bool(past), control=control)
     console = Console()
     journal = Journal(f"Drill: {strategy}, Airflow {airflow}, outage: {outage}", console)
     drill = Drill(folder, Strategy(strategy), airflow, journal)
     try:
         with journal.showing():
-            findings = drill.run(outage, control=control)
+            findings = drill.run(outage, past=past, control=control)
     except (DrillError, RuntimeError, TimeoutError) as error:
         console.print(f"the drill could not be finished: {error}", style="red", highlight=False)
         sys.exit(2)
@@ -100,9 +105,17 @@ def _chosen(outage: str, *, same_region: bool) -> str:
     return Mode.ENVIRONMENT.value
 
 
-def _name(strategy: str, *, same_region: bool, control: bool) -> str:
-    parts = (strategy, "same-region" if same_region else "", "control" if control else "")
-    return "-".join(part for part in parts if part)
+def _check_past(past: int, airflow: str) -> None:
+    if past % history.STEP:
+        raise click.UsageError(f"--past {past}: use a multiple of {history.STEP}")
+    if past and numbers(airflow)[:2] != (2, 10):
+        raise click.UsageError(f"--past is written for Airflow 2.10, not for {airflow}")
+
+
+def _name(strategy: str, **more: bool) -> str:
+    return "-".join(
+        [strategy, *(name.replace("_", "-") for name, chosen in more.items() if chosen)]
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,8 +152,11 @@ class Drill:
         """Whether a recovery makes the environment that takes over."""
         return self.strategy is Strategy.BACKUP_RESTORE
 
-    def run(self, outage: str, *, control: bool) -> dict[str, Any]:
+    def run(self, outage: str, *, past: int, control: bool) -> dict[str, Any]:
         """Do all of it; return the checker's findings.
+
+        Args:
+            past: task instances that the primary environment begins with.
 
         Raises:
             DrillError: something did not happen in time.
@@ -149,6 +165,8 @@ class Drill:
         scene = self._deploy()
         work = scene.work
         work.begin()
+        if past:
+            self._add_past(scene, past)
         work.run()
         disturbance = None
         if outage in DISTURBANCES:
@@ -199,6 +217,13 @@ class Drill:
         ]
         return found
 
+    def _add_past(self, scene: Scene, past: int) -> None:
+        """Give the primary environment a past that backups and a standby already hold."""
+        with self.journal.step(f"{past:,} task instances of the past are added"):
+            history.add(environment_of(scene.aws, Site.PRIMARY)["database_url"], past)
+        if not self.creates:
+            standby_follows(scene.watch, self.journal, "the standby follows across it", seconds=600)
+
     @staticmethod
     def _loss(outage: str) -> Mode:
         """What follows a disturbance is the loss that is hardest to tell."""
@@ -217,7 +242,9 @@ class Drill:
             told = scene.evidence.of_failback(facts, back, handover, manifest, excused)
             found = verdict.ask_checker(told)
         findings["objections"] += found["objections"]
-        comeback.standby_follows()
+        standby_follows(
+            scene.watch, self.journal, "the DR site stands by again and follows", seconds=240
+        )
         return verdict.compose_comeback(back, handover, found, comeback.rehearse())
 
     def _deploy(self) -> Scene:

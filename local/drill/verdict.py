@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.sites import Site, Strategy
+from local.drill import history
 from local.drill.comeback import Handover, Rehearsal, Return
 from local.drill.journal import Journal
 from local.drill.recovery import Facts
@@ -100,6 +101,7 @@ class Evidence:
             "source": self._database(source),
             "restored": self._database(source.other),
             "backup_interval": BACKUP_SECONDS,
+            "past": history.PREFIX,
             "behind": 60 * Patience.factor,
             "backup_allowance": 30 * Patience.factor,
         }
@@ -215,6 +217,7 @@ def compose(
         ],
         "forecast": forecast,
         "tables": findings["tables"],
+        **({"past": findings["past"]} if findings["past"] else {}),
         "runs": {
             "expected": len(runs["expected"]),
             "completed": len(runs["completed"]),

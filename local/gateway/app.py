@@ -88,13 +88,14 @@ class Application:
             captured[:] = [status, headers]
             return lambda _data: None
 
-        chunks = self._moto(environ, capture)
-        try:
-            body = b"".join(chunks)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close:
-                close()
+        with self._world.turn(scope.service):
+            chunks = self._moto(environ, capture)
+            try:
+                body = b"".join(chunks)
+            finally:
+                close = getattr(chunks, "close", None)
+                if close:
+                    close()
         status, headers = captured
         if not any(name.lower() == "x-amzn-requestid" for name, _ in headers):
             headers = [*headers, ("x-amzn-RequestId", str(uuid.uuid4()))]

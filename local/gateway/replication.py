@@ -97,7 +97,9 @@ class Replicator:
                     continue
                 _, _, copy = heapq.heappop(self._queue)
             try:
-                if not self._carry(copy):
+                with self._world.turn("s3"):
+                    carried = self._carry(copy)
+                if not carried:
                     self._postpone(copy)
             except Exception:
                 log.exception("replicating %s/%s", copy.bucket, copy.key)

@@ -1,6 +1,7 @@
 """What every part of the gateway shares: where it is, what fails, and clients that call it."""
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ class Credentials:
 
 
 OPERATOR = Credentials(ACCESS_KEY, SECRET_KEY)
+ONE_AT_A_TIME = ("dynamodb", "ec2", "iam", "kms", "logs", "s3")
+"""Services whose calls read and change dictionaries of moto that bear one thread only, and wait for
+nothing: two conditional writes at once would both find their condition true."""
 
 
 class Clients:
@@ -98,6 +102,13 @@ class World:
     notifications: Notifications = field(default_factory=Notifications)
     stopping: threading.Event = field(default_factory=threading.Event)
     clients: Clients = field(init=False)
+    _turns: dict[str, threading.RLock] = field(
+        default_factory=lambda: {service: threading.RLock() for service in ONE_AT_A_TIME}
+    )
+
+    def turn(self, service: str | None) -> AbstractContextManager[Any]:
+        """Held while moto works for one caller of this service."""
+        return self._turns.get(service or "") or nullcontext()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "clients", Clients(self.endpoint))

@@ -23,8 +23,8 @@ def check(inputs: Inputs) -> dict[str, Any]:
     """Everything the checker found; `verified` only if it objects to nothing."""
     findings = Findings()
     with (
-        reading(inputs.source, inputs.snapshot) as source,
-        reading(inputs.restored, inputs.snapshot) as restored,
+        reading(inputs.source, inputs.snapshot, inputs.past) as source,
+        reading(inputs.restored, inputs.snapshot, inputs.past) as restored,
     ):
         outcome = Outcome(inputs, Ledger.load(inputs.ledger), source.runs(), restored.runs())
         behaviour.check(outcome, findings)
@@ -43,6 +43,7 @@ def check(inputs: Inputs) -> dict[str, Any]:
             }
             for table in tables
         ],
+        "past": {table.name: table.past_rows for table in tables if table.past_rows},
         "runs": {
             "expected": sorted(outcome.expected),
             "completed": sorted(outcome.expected & outcome.completed),

@@ -52,10 +52,15 @@ def _plain(value: Any) -> Any:
 
 
 class Reader:
-    """One database at one moment: everything is read in a single snapshot of its own."""
+    """One database at one moment: everything is read in a single snapshot of its own.
 
-    def __init__(self, connection: Any, fernet_key: str, snapshot: str) -> None:
+    Args:
+        past: how the ids of DAGs begin that only `past` tells of; empty for none.
+    """
+
+    def __init__(self, connection: Any, fernet_key: str, snapshot: str, past: str) -> None:
         self._connection = connection
+        self._past = past
         self._fernet = MultiFernet([Fernet(key) for key in fernet_key.split(",")])
         self._snapshot = snapshot
         self._lookups: dict[str, dict[Any, str]] = {}
@@ -84,9 +89,49 @@ class Reader:
         statement = sql.SQL(
             "SELECT t.*, pg_visible_in_snapshot(t.xmin::text::xid8, %(s)s::pg_snapshot) AS _seen, "
             "t.xmin::text::xid8 < pg_snapshot_xmin(%(s)s::pg_snapshot) AS _settled "
-            "FROM {} t WHERE ({}) IS NOT TRUE"
-        ).format(sql.Identifier(table.name), sql.SQL(table.own.replace("%", "%%")))
-        return [self._row(table, raw) for raw in self._query(statement, {"s": self._snapshot})]
+            "FROM {} t WHERE ({}) IS NOT TRUE AND ({}) IS NOT TRUE"
+        ).format(
+            sql.Identifier(table.name), sql.SQL(table.own.replace("%", "%%")), self._is_past(table)
+        )
+        arguments = {"s": self._snapshot, "past": self._past}
+        return [self._row(table, raw) for raw in self._query(statement, arguments)]
+
+    def _is_past(self, table: Table) -> sql.SQL:
+        there = self._past and self._has_column(table.name, "dag_id")
+        return sql.SQL("starts_with(dag_id, %(past)s)" if there else "false")
+
+    def past(self, table: Table) -> tuple[int, str]:
+        """How many rows the past has in this table, and a digest of what they say.
+
+        The digest leaves out what means nothing elsewhere, and references, which count as rows
+        that are not there if they lead to another run than the row's own.
+        """
+        if not self._past or not self._has_column(table.name, "dag_id"):
+            return 0, ""
+        columns = [
+            row["column_name"]
+            for row in self._query(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = %s "
+                "AND table_schema = 'public' ORDER BY column_name",
+                (table.name,),
+            )
+            if row["column_name"] not in {*table.drop, *table.refs, *table.cipher}
+            and (not table.only or row["column_name"] in {*table.key, *table.only})
+        ]
+        join = "JOIN dag_run r ON r.id = t.dag_run_id AND r.run_id = t.run_id "
+        [found] = self._query(
+            sql.SQL(
+                "SELECT count(*) AS rows, coalesce(sum(('x' || left(md5(ROW({})::text), 15))"
+                "::bit(60)::bigint), 0)::text AS digest FROM {} t {} "
+                "WHERE starts_with(t.dag_id, %(past)s)"
+            ).format(
+                sql.SQL(", ").join(sql.Identifier("t", name) for name in columns),
+                sql.Identifier(table.name),
+                sql.SQL(join if "dag_run_id" in table.refs else ""),
+            ),
+            {"past": self._past},
+        )
+        return found["rows"], found["digest"]
 
     def _row(self, table: Table, raw: dict[str, Any]) -> Row:
         visible, settled = raw.pop("_seen"), raw.pop("_settled")
@@ -110,9 +155,11 @@ class Reader:
             "SELECT dag_id, run_id, run_type, state, data_interval_start AS interval_start, "
             "data_interval_end AS interval_end, coalesce(queued_at, start_date, {}) AS queued_at, "
             "end_date, pg_visible_in_snapshot(xmin::text::xid8, %(s)s::pg_snapshot) AS visible "
-            "FROM dag_run WHERE NOT starts_with(dag_id, %(own)s)"
+            "FROM dag_run WHERE NOT starts_with(dag_id, %(own)s) "
+            "AND (%(past)s = '' OR NOT starts_with(dag_id, %(past)s))"
         ).format(sql.Identifier(started))
-        found = self._query(statement, {"s": self._snapshot, "own": RECOVERY_PREFIX})
+        known = {"s": self._snapshot, "own": RECOVERY_PREFIX, "past": self._past}
+        found = self._query(statement, known)
         return [Run(**row) for row in found]
 
     def _has_column(self, table: str, column: str) -> bool:
@@ -126,8 +173,12 @@ class Reader:
 
 
 @contextmanager
-def reading(database: Database, snapshot: str) -> Iterator[Reader]:
-    """Read `database`; `snapshot` is the backup's, and only the source's rows know it."""
+def reading(database: Database, snapshot: str, past: str = "") -> Iterator[Reader]:
+    """Read `database`; `snapshot` is the backup's, and only the source's rows know it.
+
+    Args:
+        past: as in `Inputs`.
+    """
     parts = urlsplit(database.url)
     connection = psycopg2.connect(
         host=parts.hostname,
@@ -140,6 +191,6 @@ def reading(database: Database, snapshot: str) -> Iterator[Reader]:
     )
     try:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        yield Reader(connection, database.fernet_key, snapshot)
+        yield Reader(connection, database.fernet_key, snapshot, past)
     finally:
         connection.close()

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +23,14 @@ class TableResult:
         expected_rows: rows of the source that were in the snapshot and did not change since.
         restored_rows: those of them that are in the restored database and equal.
         newest: when the newest of these was written.
+        past_rows: rows of the source's past, which are compared as a whole.
     """
 
     name: str
     expected_rows: int
     restored_rows: int
     newest: datetime | None = None
+    past_rows: int = 0
 
     @property
     def match(self) -> bool:
@@ -46,7 +48,13 @@ def check(
             findings.check(
                 "table-exists", table.name, restored.has(table.name), "the new owner lacks it"
             )
-            results.append(_compare(table, outcome, there, restored.rows(table), findings))
+            found = _compare(table, outcome, there, restored.rows(table), findings)
+            past = source.past(table)
+            findings.check(
+                f"{table.name}-past-equal", outcome.inputs.past, restored.past(table) == past,
+                f"rows and digest are {restored.past(table)}, they were {past}",
+            )  # fmt: skip
+            results.append(replace(found, past_rows=past[0]))
     _changed_runs_are_there(outcome, findings)
     if outcome.inputs.planned:
         _paused_as_before(outcome, restored, findings)

@@ -79,6 +79,8 @@ class Inputs:
             `outage_at` is when the backup's snapshot was taken, since nothing worked after it.
         back: for a planned move back to where work was before: how that site had come back.
         excused: runs that an earlier move had excused.
+        past: how the ids of DAGs begin whose rows are too many to be read one by one; empty for
+            none.
     """
 
     ledger: Path
@@ -97,6 +99,7 @@ class Inputs:
     planned: bool = False
     back: "Return | None" = None
     excused: frozenset[str] = field(default_factory=frozenset)
+    past: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Inputs":
@@ -120,4 +123,5 @@ class Inputs:
             planned=bool(raw.get("planned")),
             back=Return.load(raw["back"]) if raw.get("back") else None,
             excused=frozenset(raw.get("excused", ())),
+            past=raw.get("past", ""),
         )

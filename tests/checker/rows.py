@@ -68,6 +68,7 @@ BEFORE = [
     *run_rows(2, "hits", "r2", state="failed", seconds=120),
     *run_rows(3, "billing", "r3", state="running", seconds=590),
     *run_rows(4, "mwaa_dr_agent", "own", state="success", seconds=100),
+    *run_rows(6, "retired", "r6", state="success", seconds=30),
     ("task_fail", {"id": 1, "dag_id": "hits", "run_id": "r2", "task_id": "work", "map_index": -1,
                    "duration": 3}),
     ("task_map", {"dag_id": "hits", "run_id": "r1", "task_id": "work", "map_index": -1,

@@ -19,8 +19,8 @@ def _compare(pair):
     findings = Findings()
     inputs = pair.inputs
     with (
-        reading(inputs.source, inputs.snapshot) as source,
-        reading(inputs.restored, inputs.snapshot) as restored,
+        reading(inputs.source, inputs.snapshot, inputs.past) as source,
+        reading(inputs.restored, inputs.snapshot, inputs.past) as restored,
     ):
         outcome = Outcome(inputs, Ledger([]), source.runs(), restored.runs())
         results = equality.check(outcome, source, restored, findings)
@@ -35,12 +35,12 @@ def test_agrees_with_a_perfect_restore(pair):
         "connection": 1,
         "slot_pool": 2,
         "dag": 3,
-        "dag_run": 3,
-        "task_instance": 3,
+        "dag_run": 4,
+        "task_instance": 4,
         "task_fail": 1,
         "task_map": 1,
-        "xcom": 3,
-        "rendered_task_instance_fields": 3,
+        "xcom": 4,
+        "rendered_task_instance_fields": 4,
         "log": 3,
         "dag_run_note": 1,
         "dataset": 1,
@@ -159,3 +159,28 @@ def test_after_a_planned_move_a_fence_is_no_difference_but_a_pause_is(pair):
     findings, _ = _compare(planned)
     assert "hits" in findings.about("paused-as-before")
     assert findings.about("dag-equal") == []
+
+
+PAST = [
+    ("UPDATE xcom SET value = NULL WHERE dag_id = 'retired'", "xcom"),
+    ("UPDATE xcom SET dag_run_id = 999 WHERE dag_id = 'retired'", "xcom"),
+    ("DELETE FROM task_instance WHERE dag_id = 'retired'", "task_instance"),
+    ("UPDATE dag_run SET end_date = now() WHERE dag_id = 'retired'", "dag_run"),
+]
+
+
+def with_past(pair):
+    return replace(pair, inputs=replace(pair.inputs, past="ret"))
+
+
+def test_a_long_past_is_compared_as_a_whole(pair):
+    findings, tables = _compare(with_past(pair))
+    assert findings.objections == []
+    assert (tables["dag_run"].past_rows, tables["dag_run"].expected_rows) == (1, 3)
+    assert tables["xcom"].past_rows == 1
+
+
+@pytest.mark.parametrize(("statement", "table"), PAST)
+def test_objects_to_a_past_that_differs(pair, statement, table):
+    pair.change(statement)
+    assert _compare(with_past(pair))[0].about(f"{table}-past-equal") == ["ret"]

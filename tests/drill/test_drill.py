@@ -32,7 +32,7 @@ def _drill(*options):
         check=False,
     )
     strategy = "active-passive" if "active-passive" in options else "backup-restore"
-    more = [name for name in ("same-region", "control") if f"--{name}" in options]
+    more = [name for name in ("same-region", "past", "control") if f"--{name}" in options]
     folder = ROOT / "build/drill" / "-".join([strategy, *more])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert unexplained(json.loads((folder / "access.json").read_text())) == []
@@ -159,3 +159,26 @@ def test_an_environment_that_is_lost_in_one_region_is_replaced_there(strategy):
     assert findings["objections"] == []
     assert (report["outage"], report["verified"], report["met"]) == ("environment", True, True)
     assert report["regions"]["primary"] == report["regions"]["dr"]
+
+
+def recovery_seconds(report):
+    """From the moment it was noticed until DAGs were un-paused, without what AWS would take."""
+    times = {name: datetime.fromisoformat(report[name]) for name in (
+        "detected_at", "environment_ready_at", "unpaused_at")}  # fmt: skip
+    waits = [
+        datetime.fromisoformat(step["ended_at"]) - datetime.fromisoformat(step["started_at"])
+        for step in report["steps"]
+        if step["emulated"]
+    ]
+    return (times["unpaused_at"] - times["detected_at"] - sum(waits, timedelta())).total_seconds()
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+def test_a_long_past_does_not_hold_up_a_recovery(strategy):
+    report, findings = _drill("--past", "1000000", "--strategy", strategy)
+    assert findings["objections"] == []
+    assert report["past"]["task_instance"] == 1_000_000
+    assert recovery_seconds(report) <= 30
+    assert (report["verified"], report["met"]) == (True, True)

@@ -36,6 +36,7 @@ def _findings(**changes):
         "rpo_seconds": 20.0,
         "resumed_at": {"a": OUTAGE.isoformat()},
         "tables": [],
+        "past": {},
         "runs": {
             "expected": ["a/1", "a/2"],
             "completed": ["a/1"],
