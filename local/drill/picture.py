@@ -13,6 +13,8 @@ from local.dashboard.read import Span, dashboard
 from local.drill.journal import now
 from local.drill.stacks import REGIONS
 from local.drill.user import client
+from local.gateway.control import Control
+from local.gateway.outage import Mode
 from local.gateway.process import LocalAws
 
 PERIOD = 10
@@ -31,19 +33,24 @@ def picture(aws: LocalAws, names: Names, report: dict[str, Any]) -> str:
     outage = datetime.fromisoformat(report["outage_at"])
     span = Span(outage - BEFORE, now(), PERIOD)
     marks = [(outage, "outage"), (datetime.fromisoformat(report["unpaused_at"]), "un-paused")]
-    with _metrics_of_the_lost_region(aws):
+    with metrics_of_the_lost_region(aws.control):
         return svg(dashboard(client_of, REGIONS[Site.DR], names.dashboard, span), span, marks)
 
 
 @contextmanager
-def _metrics_of_the_lost_region(aws: LocalAws) -> Iterator[None]:
-    """What its CloudWatch knew before the outage: the drill is over, and nothing else returns."""
-    for outage in aws.control.state()["outages"]:
-        aws.control.begin_outage(outage["region"], services=["s3"], mode=outage["mode"])
+def metrics_of_the_lost_region(control: Control) -> Iterator[None]:
+    """What its CloudWatch knew before the outage: the drill is over, and nothing else returns.
+
+    Where only an environment was lost, CloudWatch never went away.
+    """
+    for outage in control.state()["outages"]:
+        if outage["mode"] == Mode.ENVIRONMENT:
+            continue
+        control.begin_outage(outage["region"], services=["s3"], mode=outage["mode"])
         try:
             yield
         finally:
-            aws.control.begin_outage(
+            control.begin_outage(
                 outage["region"],
                 services=outage["services"],
                 mode=outage["mode"],
