@@ -218,12 +218,14 @@ def _start_recovery(dr: Place, keys: DrKeys) -> Granted:
 
 def _remove_environment(dr: Place, keys: DrKeys) -> Granted:
     del keys
+    scripts = f"{_bucket(dr, dr.dag_bucket)}/{STARTUP_SCRIPTS}*"
     return Granted(
         (
             Statement(
                 ("airflow:GetEnvironment", "airflow:DeleteEnvironment"),
                 (dr.environment_arn,),
             ),
+            Statement(("s3:DeleteObject",), (scripts,)),
         )
     )
 

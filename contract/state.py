@@ -8,6 +8,7 @@ events             what AWS said of the owner's Region and environment: `NotedEv
                    handlers.core.aws_events
 scheduled-drill    the last drill that the schedule began: scheduled_at, incident_id
 last-drill         the last drill that succeeded: incident_id, closed_at
+watched            since when the installation is looked after: since
 incident#<id>      one incident: incident_id, kind, epoch, attempt, owner, target, opened_at,
                    outage_at, reasons, status, closed_at, reason, figures, input (of its execution),
                    decision (of a person: {approved, by, at}) and `timeline`: a map of
@@ -31,6 +32,7 @@ EVENTS = "events"
 OPEN_INCIDENT = "open-incident"
 LAST_DRILL = "last-drill"
 SCHEDULED_DRILL = "scheduled-drill"
+WATCHED = "watched"
 
 
 class IncidentKind(StrEnum):

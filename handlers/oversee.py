@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -235,11 +236,20 @@ def _publish(
     publish(client, runtime.config.name, now, known)
 
 
-def _drill_age_days(runtime: Runtime) -> float | None:
+def _drill_age_days(runtime: Runtime) -> float:
+    """Since the last drill; where there was none, since the first look."""
     last = runtime.state.get(state.LAST_DRILL)
-    if last is None:
-        return None
-    return (runtime.now() - datetime.fromisoformat(last["closed_at"])).total_seconds() / 86_400
+    since = last["closed_at"] if last else _watched_since(runtime)
+    return (runtime.now() - datetime.fromisoformat(since)).total_seconds() / 86_400
+
+
+def _watched_since(runtime: Runtime) -> str:
+    known = runtime.state.get(state.WATCHED)
+    if known is None:
+        known = {"since": runtime.at()}
+        with suppress(StateConflictError):  # another look was the first; a minute is no matter
+            runtime.state.put(state.WATCHED, known, expected=None)
+    return str(known["since"])
 
 
 def _escalate(runtime: Runtime, newest: _Item) -> None:

@@ -1,4 +1,4 @@
-"""Removes the environment that a drill made, and waits until it is gone."""
+"""Removes the environment that a drill made and its startup script; waits until it is gone."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -42,6 +42,7 @@ def remove_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
         if not is_missing(error):
             raise
         _note_gone(runtime)
+        runtime.code(Site.DR).remove(keys.startup_script(incident_id))
         return _done(runtime, incident_id, "it is gone")
     if found.get("Tags", {}).get(TAG_INCIDENT) != incident_id:
         return _done(runtime, incident_id, "the drill made none")

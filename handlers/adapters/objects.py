@@ -75,6 +75,10 @@ class Bucket:
         answer = self.client.put_object(Bucket=self.name, Key=key, Body=body)
         return answer.get("VersionId", "")
 
+    def remove(self, key: str) -> None:
+        """Let nobody see an object any more, if there is one; its versions stay."""
+        self.client.delete_object(Bucket=self.name, Key=key)
+
     def version_exists(self, key: str, version: str) -> bool:
         try:
             self.client.head_object(Bucket=self.name, Key=key, **_version(version))

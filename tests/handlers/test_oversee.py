@@ -229,7 +229,10 @@ def test_an_incident_that_nobody_ends_is_escalated_once(
 
 def test_the_age_of_the_last_drill_is_published(installation: Installation) -> None:
     look(installation)
-    assert metric(installation, "DrillAgeDays") == []
+    assert metric(installation, "DrillAgeDays") == [0]
+    installation.clock.forward(1800)
+    look(installation)
+    assert max(metric(installation, "DrillAgeDays")) == pytest.approx(1 / 48), "never rehearsed"
     asked = {"kind": "drill", "owner": "primary", "epoch": 1, "by": "me"}
     made = open_incident(asked, installation.runtime)["incident_id"]
     close_incident({"incident_id": made, "outcome": "succeeded"}, installation.runtime)
@@ -238,7 +241,7 @@ def test_the_age_of_the_last_drill_is_published(installation: Installation) -> N
     last = installation.runtime.state.get(state.LAST_DRILL)
     assert last is not None
     assert last["incident_id"] == made
-    assert datetime.fromisoformat(last["closed_at"]) == START
+    assert datetime.fromisoformat(last["closed_at"]) == START + timedelta(seconds=1800)
 
 
 @given(

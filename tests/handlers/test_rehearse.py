@@ -25,11 +25,13 @@ def due(stage: Stage, **event: str) -> dict[str, Any]:
 
 def test_a_drill_that_is_due_runs_to_its_end(stage: Stage) -> None:
     stage.backup(60)
+    code = stage.runtime.code(Site.DR).keys("")
     answer = due(stage)
     assert (answer["started"], answer["incident_id"]) == (True, DRILL)
     assert stage.end(stage.recoveries()[DRILL]) == "SUCCEEDED", stage.incident(DRILL)
     nothing_moved(stage)
     assert stage.environments == []
+    assert stage.runtime.code(Site.DR).keys("") == code, "what the drill made is still there"
     last = stage.runtime.state.get(state.LAST_DRILL)
     assert last is not None
     assert last["incident_id"] == DRILL
