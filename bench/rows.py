@@ -113,7 +113,7 @@ STATEMENTS: dict[str, str] = {
                 WHEN failed THEN 'failed' ELSE 'success' END,
             run_id, 3, run_type = 'manual', run_type, decode('80047d942e', 'hex'), day,
             day + interval '1 day', day + interval '1 day 20 minutes', md5(dag_id),
-            1 + (SELECT min(id) FROM log_template), day + interval '1 day 20 minutes', 0
+            (SELECT max(id) FROM log_template), day + interval '1 day 20 minutes', 0
         FROM bench.run ORDER BY id""",
     "task_instance": f"""
         INSERT INTO task_instance (task_id, dag_id, run_id, map_index, start_date, end_date,
