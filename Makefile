@@ -38,13 +38,15 @@ types: setup
 	$(BIN)/basedpyright
 
 unit: setup
-	$(BIN)/pytest -q -n 2 -m "not engine and not airflow and not drill and not matrix"
+	$(BIN)/pytest -q -n 2 -m "not engine and not airflow and not drill and not matrix and not edges"
 
 pulumi: setup
 	@$(BIN)/python -m local.pulumi.install
 
 engine: pulumi
+	rm -rf build/machine-edges
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "engine and not airflow and not drill and not matrix"
+	$(BIN)/pytest -q -m edges tests/handlers
 
 airflow: setup
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "airflow and not drill and not matrix"

@@ -10,7 +10,7 @@ from moto import mock_aws
 from handlers.adapters.clients import Clients
 from handlers.runtime import Runtime
 from tests.handlers.installation import CONFIG, REGIONS, Clock, Installation, prepare
-from tests.handlers.machine_edges import RECORDED, RECORDER
+from tests.handlers.machine_edges import RECORDED, record
 from tests.handlers.stage import Stage, staged
 
 
@@ -66,5 +66,5 @@ def stage(
     with staged(installation, tmp_path, monkeypatch, **getattr(request, "param", {})) as made:
         yield made
         if request.node.path.name.startswith(RECORDED):
-            for execution, machine in made.executions.items():
-                RECORDER.add(request.node.name, machine, made.history(execution))
+            executions = ((machine, made.history(one)) for one, machine in made.executions.items())
+            record(request.node.nodeid, request.node.name, executions)

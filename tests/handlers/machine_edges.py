@@ -1,7 +1,9 @@
 """Which Retry, Catch and Choice edges the machines have, and which of them an execution took."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ from tests.handlers.installation import CONFIG
 
 FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
 TABLE = Path(__file__).parents[2] / "docs" / "machine-edges.md"
-RECORD = Path(__file__).parents[2] / "build" / "machine-edges.json"
+RECORDS = Path(__file__).parents[2] / "build" / "machine-edges"
+"""A file per test: several processes share the tests of one run."""
 RECORDED = "test_machine_"
 """Files of tests that count; others that use the machines run in other tiers."""
 FAILED = ("taskFailedEventDetails", "taskTimedOutEventDetails", "taskStartFailedEventDetails")
@@ -131,27 +134,45 @@ def read_table() -> dict[str, str]:
     return found
 
 
-class Recorder:
-    """Collects edge -> tests of one test run."""
-
-    def __init__(self) -> None:
-        self.tests: dict[str, set[str]] = {}
-        self.ran: set[str] = set()
-
-    def add(self, test: str, machine: str, history: Iterable[Mapping[str, Any]]) -> None:
-        self.ran.add(test)
-        for edge in taken(machine, history):
-            self.tests.setdefault(edge, set()).add(test)
-
-    @property
-    def first(self) -> dict[str, str]:
-        """Edge -> the first of its tests by name, so that the page is the same each time."""
-        return {edge: min(tests) for edge, tests in self.tests.items()}
-
-    def write(self) -> None:
-        RECORD.parent.mkdir(exist_ok=True)
-        text = {edge: sorted(tests) for edge, tests in sorted(self.tests.items())}
-        RECORD.write_text(json.dumps(text, indent=1) + "\n")
+def fingerprint() -> str:
+    """Of the definitions of now: what was recorded of others says nothing."""
+    text = json.dumps({machine: definition(machine) for machine in MACHINES}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-RECORDER = Recorder()
+def record(
+    node_id: str, test: str, executions: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]
+) -> None:
+    """Keep which edges a test took.
+
+    Args:
+        executions: machine and history of each.
+    """
+    found = {edge for machine, history in executions for edge in taken(machine, history)}
+    text = {"test": test, "definitions": fingerprint(), "edges": sorted(found)}
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(node_id.encode()).hexdigest()[:24]
+    (RECORDS / f"{name}.json").write_text(json.dumps(text, indent=1) + "\n")
+
+
+def recorded(known: Container[str]) -> dict[str, set[str]]:
+    """Test -> edges that it took, as far as the definitions are those of now.
+
+    Args:
+        known: names of tests that there still are, without their parameters.
+    """
+    tests: dict[str, set[str]] = defaultdict(set)
+    for file in RECORDS.glob("*.json"):
+        found = json.loads(file.read_text())
+        if found["definitions"] == fingerprint() and found["test"].partition("[")[0] in known:
+            tests[found["test"]].update(found["edges"])
+    return dict(tests)
+
+
+def first(tests: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Edge -> the first of its tests by name, so that the page is the same each time."""
+    found: dict[str, str] = {}
+    for test in sorted(tests):
+        for edge in tests[test]:
+            found.setdefault(edge, test)
+    return found
