@@ -68,7 +68,10 @@ def main(
     outage = _chosen(outage, same_region=same_region)
     Patience.factor = patience
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the local AWS is stopped too
-    folder = DRILLS / _name(strategy, same_region=same_region, past=bool(past), control=control)
+    parts = {"same-region": same_region, "past": past > 0, "control": control}
+    if outage != Mode.HANG and not same_region:
+        parts = {outage: True, **parts}
+    folder = DRILLS / "-".join([strategy, *(part for part, chosen in parts.items() if chosen)])
     console = Console()
     journal = Journal(f"Drill: {strategy}, Airflow {airflow}, outage: {outage}", console)
     drill = Drill(folder, Strategy(strategy), airflow, journal)
@@ -110,12 +113,6 @@ def _check_past(past: int, airflow: str) -> None:
         raise click.UsageError(f"--past {past}: use a multiple of {history.STEP}")
     if past and numbers(airflow)[:2] != (2, 10):
         raise click.UsageError(f"--past is written for Airflow 2.10, not for {airflow}")
-
-
-def _name(strategy: str, **more: bool) -> str:
-    return "-".join(
-        [strategy, *(name.replace("_", "-") for name, chosen in more.items() if chosen)]
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

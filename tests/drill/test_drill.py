@@ -32,7 +32,8 @@ def _drill(*options):
         check=False,
     )
     strategy = "active-passive" if "active-passive" in options else "backup-restore"
-    more = [name for name in ("same-region", "past", "control") if f"--{name}" in options]
+    more = [options[options.index("--outage") + 1]] if "--outage" in options else []
+    more += [name for name in ("same-region", "past", "control") if f"--{name}" in options]
     folder = ROOT / "build/drill" / "-".join([strategy, *more])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert unexplained(json.loads((folder / "access.json").read_text())) == []
