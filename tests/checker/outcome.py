@@ -143,13 +143,14 @@ class Outcome:
 
     @cached_property
     def handed_over(self) -> set[str]:
-        """Runs that the old owner gave away unfinished: it has ended its own copy since."""
+        """Runs that the old owner gave away unfinished; sooner or later it ends its own copy."""
         if not self.inputs.planned:
             return set()
         return {
             run.run
             for run in self.source.values()
-            if not run.visible and run.created_at <= self.inputs.snapshot_at
+            if (not run.visible or run.state in UNFINISHED)
+            and run.created_at <= self.inputs.snapshot_at
         }
 
     @property

@@ -264,3 +264,20 @@ def test_an_end_that_was_not_committed_at_the_snapshot_is_at_risk():
     outcome = replace(story, source=source).outcome()
     assert run in outcome.at_risk
     assert run not in outcome.doubled
+
+
+@pytest.mark.parametrize(
+    ("state", "visible", "excused"),
+    [("running", True, True), ("failed", False, True), ("failed", True, False)],
+)
+def test_a_run_that_was_handed_over_unfinished_may_fail_at_the_new_owner(state, visible, excused):
+    """Whether the old owner has ended its own copy yet or not; one that had failed is different."""
+    story = _callback_for_a_restored_task(perfect())
+    [run] = story.objections().about("no-callback-for-restored")
+    source = [
+        replace(one, state=state, visible=visible) if one.run == run else one
+        for one in story.source
+    ]
+    planned = replace(story, inputs=replace(story.inputs, planned=True), source=source)
+    expected = [] if excused else [run]
+    assert planned.objections().about("no-callback-for-restored") == expected
