@@ -6,9 +6,9 @@ from components.alarms.row import ABOVE, AT_LEAST, FIVE, SILENCE_IS_FINE, Alarm,
 from components.base import Place
 from components.events import rules_in
 from components.replication import dimensions, routes
-from components.settings.checks import REPLICATION_SECONDS
 from contract.functions import FUNCTIONS
 from contract.machines import MACHINES, RECOVERY
+from contract.objectives import REPLICATION_SECONDS
 from contract.severity import Severity
 from contract.sites import Site
 

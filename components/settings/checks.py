@@ -3,18 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 
 from components.settings import declared, existing_checks, network_checks
 from components.settings.airflow import MICRO
 from components.settings.tree import Settings
 from contract.metrics import TAG_INSTALLATION
+from contract.objectives import recovery_point
 from contract.severity import Severity
 from contract.sites import CopyMode, Site, Strategy
 
-REPLICATION_SECONDS = 15 * 60
-"""S3 Replication Time Control: 99.99 % of objects within 15 minutes by design (S3 user guide)."""
-EXPORT_SECONDS = 60
-"""Time an export may take: a million task instances take well under a minute (measured)."""
 PARTITION_OF_PREFIX = {"us-gov-": "aws-us-gov", "cn-": "aws-cn"}
 TWO_REGIONS = ("aws-us-gov", "aws-cn")
 """Partitions without a third Region that could be the witness."""
@@ -90,25 +88,15 @@ def _partition(s: Settings) -> Iterator[str]:
             yield f"{key}: {region!r} is not allowed in {s.partition}; it is in {partition}"
 
 
-def worst_rpo_seconds(s: Settings) -> int:
-    """How old the newest complete backup in the DR Region can be when all goes as designed."""
-    transit = REPLICATION_SECONDS if s.backup.copy_mode is CopyMode.REPLICATE else EXPORT_SECONDS
-    return s.backup.interval_seconds + transit
-
-
 def _rpo(s: Settings) -> Iterator[str]:
-    need = worst_rpo_seconds(s)
-    if s.objectives.rpo_minutes * 60 >= need:
+    need = recovery_point(s.backup.interval_seconds, s.backup.copy_mode)
+    if need.within(s.objectives.rpo_minutes):
         return
-    interval = s.backup.interval_seconds
-    why = (
-        f"backup.copyMode replicate takes up to {REPLICATION_SECONDS} s on top of "
-        f"backup.intervalSeconds {interval}; use `direct`, or at least"
-        if s.backup.copy_mode is CopyMode.REPLICATE
-        else f"backup.intervalSeconds {interval} and {EXPORT_SECONDS} s of export need at least"
-    )
+    instead = ", or backup.copyMode direct" if s.backup.copy_mode is CopyMode.REPLICATE else ""
     yield (
-        f"objectives.rpoMinutes: {s.objectives.rpo_minutes:g} cannot be kept: {why} {need / 60:g}"
+        f"objectives.rpoMinutes: {s.objectives.rpo_minutes:g} cannot be kept with "
+        f"backup.intervalSeconds {s.backup.interval_seconds} and backup.copyMode "
+        f"{s.backup.copy_mode}: {need}; use at least {ceil(need.minutes)}{instead}"
     )
 
 

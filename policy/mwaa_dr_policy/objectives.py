@@ -1,14 +1,15 @@
 """Objectives: what was promised must be what strategy, schedule and copy mode can keep.
 
 The recovery point is schedule + export + copy, under both strategies: a standby takes the newest
-backup too. The recovery time is detection + approval + fence + creation (backup-restore only) +
-import of everything, or of the last changes.
+backup too. The settings of this project's own stacks are judged by the same sum. The recovery time
+is detection + approval + fence + creation (backup-restore only) + import of everything, or of the
+last changes.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from contract.objectives import EXPORT_SECONDS, Sum, recovery_point
 from contract.objects import ObjectRole
 from contract.sites import CopyMode, Site, Strategy
 from mwaa_dr_policy.facts import handler_config, objective_minutes
@@ -26,9 +27,6 @@ from mwaa_dr_policy.subjects import (
 )
 from mwaa_dr_policy.values import any_of
 
-COPY_MINUTES = {CopyMode.DIRECT: 0.0, CopyMode.REPLICATE: 15.0}
-"""Written where it is needed, or carried by S3 Replication Time Control."""
-
 
 def _minutes(key: str, default: float, description: str) -> Option:
     return Option(
@@ -39,21 +37,6 @@ def _minutes(key: str, default: float, description: str) -> Option:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Times that follow each other, by name."""
-
-    parts: Mapping[str, float]
-
-    @property
-    def minutes(self) -> float:
-        return sum(self.parts.values())
-
-    def __str__(self) -> str:
-        terms = " + ".join(f"{name} {value:.4g}" for name, value in self.parts.items())
-        return f"{terms} = {self.minutes:.4g} minutes"
-
-
 _INTERVAL = _minutes(
     "intervalMinutes",
     0,
@@ -61,14 +44,10 @@ _INTERVAL = _minutes(
     "environment.",
 )
 _EXPORT = _minutes(
-    "exportMinutes", 1, "How long a backup takes from its snapshot until it is complete."
+    "exportMinutes",
+    EXPORT_SECONDS // 60,
+    "How long a backup takes from its snapshot until it is complete.",
 )
-
-
-def recovery_point(interval: float, export: float, mode: CopyMode) -> Sum:
-    """How old the newest backup in the DR Region can be when all goes as designed."""
-    copy = {"copy by S3 replication": COPY_MINUTES[mode]} if COPY_MINUTES[mode] else {}
-    return Sum({"schedule": interval, "export": export, **copy})
 
 
 def _copy_mode(said: str | None) -> CopyMode:
@@ -85,13 +64,14 @@ def _writes_backups(environment: Resource, _: Stack, settings: Settings) -> bool
 
 
 def _point_too_late(environment: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
-    interval = settings[_INTERVAL.key] or number_option(environment, "export_seconds") / 60
+    interval = settings[_INTERVAL.key] * 60 or number_option(environment, "export_seconds")
+    export = settings[_EXPORT.key] * 60
     mode = _copy_mode(settings[COPY_MODE.key] or airflow_option(environment, "copy_mode"))
     objective = objective_minutes(stack, settings)
-    need = recovery_point(interval, settings[_EXPORT.key], mode)
-    if need.minutes <= objective:
+    need = recovery_point(interval, mode, export)
+    if need.within(objective):
         return
-    direct = recovery_point(interval, settings[_EXPORT.key], CopyMode.DIRECT)
+    direct = recovery_point(interval, CopyMode.DIRECT, export)
     instead = f"; with copy mode direct: {direct}" if mode is CopyMode.REPLICATE else ""
     yield (
         f"a recovery point objective of {objective:g} minutes cannot be kept with copy mode "
@@ -183,15 +163,14 @@ def recovery_time(
         if strategy is Strategy.BACKUP_RESTORE
         else {"sync": settings[_SYNC.key]}
     )
-    return Sum(
-        {
-            "detection": detection,
-            "approval": settings[_APPROVAL.key] or waits or by_hand,
-            "fence": fence,
-            **ready,
-            "orders": _ORDERS * agent,
-        }
-    )
+    minutes = {
+        "detection": detection,
+        "approval": settings[_APPROVAL.key] or waits or by_hand,
+        "fence": fence,
+        **ready,
+        "orders": _ORDERS * agent,
+    }
+    return Sum({name: value * 60 for name, value in minutes.items()})
 
 
 _SAID_BY_FUNCTIONS = (_RTO, _STRATEGY, _DETECTION, _FENCE)
@@ -231,7 +210,7 @@ def _too_slow(_: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
     agent = settings[_AGENT.key] or longest_option(stack, "agent_seconds") / 60 or AGENT_MINUTES
     objective = settings[_RTO.key] or config["rto_minutes"]
     need = recovery_time(strategy, settings, config, agent)
-    if need.minutes <= objective:
+    if need.within(objective):
         return
     other = recovery_time(Strategy.ACTIVE_PASSIVE, settings, config, agent)
     instead = f"; with active-passive: {other}" if strategy is Strategy.BACKUP_RESTORE else ""

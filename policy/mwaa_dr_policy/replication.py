@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from contract.objectives import recovery_point
 from contract.objects import ObjectRole
 from contract.sites import CopyMode, Site
 from mwaa_dr_policy.copies import (
@@ -29,10 +30,6 @@ from mwaa_dr_policy.subjects import (
     longest_option,
 )
 from mwaa_dr_policy.values import any_of, either, is_given, read
-
-TIME_CONTROL_MINUTES = 15
-"""The only time limit that S3 Replication Time Control knows."""
-
 
 _PIPELINE = Option(
     key="codeByPipeline",
@@ -192,12 +189,10 @@ def _late(config: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
     for rule in enabled_rules(config):
         if read(rule, "destination.replicationTime.status") != "Enabled":
             yield f"{name_of(rule)} has no time limit, and the objective is {rpo:g} minutes"
-    interval = settings[_EXPORT.key] or longest_option(stack, "export_seconds") / 60
-    if rpo < TIME_CONTROL_MINUTES + interval:
-        yield (
-            f"{TIME_CONTROL_MINUTES} minutes of replication after an interval of {interval:g} "
-            f"minutes cannot meet an objective of {rpo:g} minutes; write backups directly"
-        )
+    interval = settings[_EXPORT.key] * 60 or longest_option(stack, "export_seconds")
+    need = recovery_point(interval, CopyMode.REPLICATE)
+    if not need.within(rpo):
+        yield (f"an objective of {rpo:g} minutes cannot be kept: {need}; write backups directly")
 
 
 REPLICATION_IN_TIME = StackRule(

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from program_run import ROOT, settings_of
 
 from components.settings import Settings, SettingsError, parse
-from components.settings.checks import EXPORT_SECONDS, REPLICATION_SECONDS
 from components.settings.section import by_alias
 from components.strategies import STRATEGIES
 from contract.sites import Site, Strategy
@@ -191,10 +190,10 @@ def test_settings_are_frozen():
         ("metadata.retentionDays", 6, "6 is not allowed; use 7 to 3650 days, or leave it out and"),
         ("metadata.retentionDays", 13, "13 is not allowed; use at least 14 (backup.retentionDays"),
         ("backup.copyMode", "both", "backup.copyMode: 'both' is not allowed; use direct or repl"),
-        ("backup.copyMode", "replicate", "rpoMinutes: 15 cannot be kept: backup.copyMode replicat"),
+        ("backup.copyMode", "replicate", "copyMode replicate: schedule 5 + export 1"),
         ("backup.allowDeletion", "yes", "backup.allowDeletion: 'yes' is not allowed"),
         ("backup.schedule", "x", "no such key; valid keys are allowDeletion, baseIntervalHo"),
-        ("objectives.rpoMinutes", 5, "intervalSeconds 300 and 60 s of export need at least 6"),
+        ("objectives.rpoMinutes", 5, "schedule 5 + export 1 = 6 minutes; use at least 6"),
         ("detection.readingSeconds", 7, "7 is not allowed; use 5, 6, 10, 12, 15, 20, 30 or 60"),
         ("detection.needed", 4, "detection.needed: 4 is not allowed; use at most 3"),
         ("detection.pulseSeconds", 119, "pulseSeconds: 119 is not allowed; use at least 120"),
@@ -280,8 +279,8 @@ def test_an_accepted_recovery_point_is_reachable_and_alarmed_in_time(mode, inter
         "objectives": {"rpoMinutes": rpo},
         "detection": {"backupSeconds": stale},
     }
-    transit = REPLICATION_SECONDS if mode == "replicate" else EXPORT_SECONDS
-    fits = interval + transit <= rpo * 60 and 2 * interval <= stale <= rpo * 60
+    transit = 15 * 60 if mode == "replicate" else 0
+    fits = interval + 60 + transit <= rpo * 60 + 1e-6 and 2 * interval <= stale <= rpo * 60
     if fits:
         parse(raw)
     else:

@@ -1,11 +1,22 @@
 """Objectives: the arithmetic, worked out by hand here, and the message that shows it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from policy_judge import DELETE, judge, unknown, violated
 from policy_programs import dr, handlers, primary, standby
 
+from components.settings import SettingsError, parse
+from contract.sites import CopyMode
+from mwaa_dr_policy.stack_config import from_settings
+
 RPO, RTO = "mwaa-dr-objective-rpo", "mwaa-dr-objective-rto"
 OPTIONS = "airflowConfigurationOptions"
+SETTINGS = {
+    **{"name": "demo", "account": "123456789012", "strategy": "backup-restore"},
+    **{"primaryRegion": "us-east-1", "drRegion": "us-west-2", "witnessRegion": "eu-west-1"},
+    "environment": {"airflowVersion": "2.10.3"},
+}
 
 
 def promised(rto=60, strategy="backup-restore", **recovery):
@@ -39,6 +50,24 @@ def test_the_recovery_point_is_schedule_and_export_and_copy(seconds, mode, minut
     program = backing_up(seconds, mode)
     assert RPO not in violated(program, config={RPO: {"rpoMinutes": minutes}})
     assert RPO in violated(program, config={RPO: {"rpoMinutes": minutes - 0.5}})
+
+
+@given(mode=st.sampled_from(CopyMode), interval=st.integers(120, 7200), spare=st.integers(-120, 120))
+def test_the_settings_and_the_rules_refuse_the_same_recovery_points(mode, interval, spare):
+    copied = 900 if mode is CopyMode.REPLICATE else 0
+    rpo = (interval + 60 + copied + spare) / 60
+    settings = {
+        **SETTINGS,
+        "backup": {"intervalSeconds": interval, "copyMode": mode.value},
+        "objectives": {"rpoMinutes": rpo},
+    }
+    try:
+        parse(settings)
+        refused = False
+    except SettingsError as error:
+        refused = "cannot be kept" in str(error)
+    config = {RPO: from_settings(settings)[RPO]}
+    assert refused == (RPO in violated(backing_up(interval, mode.value), config=config))
 
 
 def test_the_message_shows_the_arithmetic_and_what_another_copy_mode_would_give():

@@ -241,12 +241,12 @@ def test_code_may_be_replicated_without_time_control_beside_replicated_backups()
     assert judge(program, other=dr()) == ({}, {})
 
 
-@pytest.mark.parametrize(("rpo", "expected"), [(19, {IN_TIME}), (20, set())])
+@pytest.mark.parametrize(("rpo", "expected"), [(20, {IN_TIME}), (21, set())])
 def test_an_objective_below_replication_and_interval_is_refused(rpo, expected):
     assert violated(replicating(), config={IN_TIME: {"rpoMinutes": rpo}}) == expected
 
 
-@pytest.mark.parametrize(("interval", "expected"), [(46, {IN_TIME}), (45, set())])
+@pytest.mark.parametrize(("interval", "expected"), [(45, {IN_TIME}), (44, set())])
 def test_a_configured_interval_goes_before_that_of_the_environment(interval, expected):
     assert violated(replicating(), config={IN_TIME: {"exportMinutes": interval}}) == expected
 
