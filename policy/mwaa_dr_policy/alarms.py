@@ -34,7 +34,7 @@ from mwaa_dr_policy.subjects import (
     is_precious,
     is_recovery_function,
 )
-from mwaa_dr_policy.values import peek, read
+from mwaa_dr_policy.values import both, peek, read
 from mwaa_dr_policy.watch import Watch, faults
 
 _WITHIN = Option(
@@ -53,10 +53,10 @@ _MEND = (
 
 def _no_heartbeat_alarm(environment: Resource, stack: Stack, settings: Settings) -> Iterator[str]:
     def is_about(alarm: Resource, dimensions: Any) -> bool:  # noqa: ANN401
-        function = peek(dimensions, "Function")
         name = peek(dimensions, "Environment")
-        return not (isinstance(function, str) and function != "Scheduler") and stack.mentions(
-            alarm, "dimensions", name, environment
+        return both(
+            lambda: stack.mentions(alarm, "dimensions", name, environment),
+            lambda: read(dimensions, "Function") in (None, "Scheduler"),
         )
 
     yield from faults(
@@ -280,9 +280,11 @@ def _no_replication_alarm(bucket: Resource, stack: Stack, _: Settings) -> Iterat
     for rule in rules:
 
         def is_about(alarm: Resource, dimensions: Any, rule: Any = rule) -> bool:  # noqa: ANN401
-            return stack.mentions(
-                alarm, "dimensions", peek(dimensions, "SourceBucket"), bucket
-            ) and read(dimensions, "RuleId") in (None, read(rule, "id"))
+            source = peek(dimensions, "SourceBucket")
+            return both(
+                lambda: stack.mentions(alarm, "dimensions", source, bucket),
+                lambda: read(dimensions, "RuleId") in (None, read(rule, "id")),
+            )
 
         yield from faults(
             Watch(

@@ -9,7 +9,7 @@ from mwaa_dr_policy.graph import Stack
 from mwaa_dr_policy.kinds import FUNCTION
 from mwaa_dr_policy.options import RPO_MINUTES
 from mwaa_dr_policy.rule import Settings
-from mwaa_dr_policy.values import UndecidedError, known, peek
+from mwaa_dr_policy.values import UndecidedError
 
 DEFAULT_RPO_MINUTES = 60
 
@@ -22,11 +22,8 @@ def handler_config(stack: Stack) -> Mapping[str, Any]:
     """
     undecided: UndecidedError | None = None
     for function in stack.of(FUNCTION):
-        variables = peek(function.props, "environment.variables")
-        if not isinstance(variables, Mapping) or VARIABLE not in variables:
-            continue
         try:
-            found = _parsed(known(variables[VARIABLE]))
+            found = _parsed(function.get(f"environment.variables.{VARIABLE}"))
         except UndecidedError as error:
             undecided = undecided or error
             continue

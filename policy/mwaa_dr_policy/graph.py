@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mwaa_dr_policy.values import UndecidedError, Unknown, any_of, known, read
+from mwaa_dr_policy.values import UndecidedError, Unknown, any_of, both, known, read
 
 NAME_PROPERTIES = ("bucket", "name", "id")
 """Where a resource type keeps its physical name, by precedence."""
@@ -169,23 +169,37 @@ class Stack:
         """
         found: list[Resource] = []
         for holder in self.of(kind):
-            if _are_apart(holder, target):
-                continue
             try:
-                if self.refers(holder, prop, target):
+                if self._is_attached(holder, prop, target):
                     found.append(holder)
             except UndecidedError as error:
                 found.append(_undecided(holder, str(error)))
         return found
 
+    def has_attached(self, kind: str, prop: str, target: Resource) -> bool:
+        """Whether there is one that is `attached`, whatever its properties are."""
+        return any_of(self.of(kind), lambda holder: self._is_attached(holder, prop, target))
+
+    def _is_attached(self, holder: Resource, prop: str, target: Resource) -> bool:
+        return both(
+            lambda: not self._are_apart(holder, target),
+            lambda: self.refers(holder, prop, target),
+        )
+
+    def _are_apart(self, holder: Resource, target: Resource) -> bool:
+        """Whether both name their Regions, and these differ."""
+        regions = [place.props.get("region") for place in (holder, target)]
+        if any(region is None for region in regions):
+            return False
+        if any(isinstance(region, Unknown) for region in regions):
+            named, meant = (set(place.links.get("region", ())) for place in (holder, target))
+            if target.urn in named or (named and named == meant):
+                return False
+        return known(regions[0]) != known(regions[1])
+
     def is_declared(self, holder: Resource, path: str, kind: str) -> bool:
         """Whether what the property names is a resource at hand."""
         return any_of(self.of(kind), lambda target: self.refers(holder, path, target))
-
-
-def _are_apart(one: Resource, other: Resource) -> bool:
-    regions = [place.props.get("region") for place in (one, other)]
-    return all(isinstance(region, str) for region in regions) and regions[0] != regions[1]
 
 
 class _Undecided(Mapping[str, Any]):

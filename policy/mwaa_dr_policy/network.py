@@ -121,7 +121,7 @@ def _deaf(group: Resource, stack: Stack, _: Settings) -> Iterator[str]:
     ):
         yield "it does not let its own members in"
     if not either(
-        lambda: bool(stack.attached(EGRESS_RULE, "securityGroupId", group)),
+        lambda: stack.has_attached(EGRESS_RULE, "securityGroupId", group),
         lambda: any_of(old, lambda rule: rule.get("type") == "egress"),
         lambda: bool(items(group.props, "egress")),
     ):

@@ -136,7 +136,7 @@ def of_states(states: Iterable[Mapping[str, Any]]) -> list[Resource]:
             type=kind(state["type"]),
             name=(name := state["urn"].rsplit("::", 1)[-1]),
             urn=state["urn"],
-            props=_plain(state.get("outputs") or state.get("inputs") or {}, name),
+            props=_of_state(state, name),
             protect=bool(state.get("protect")),
             provider_region=regions.get(state.get("provider", "")),
             links={
@@ -146,6 +146,14 @@ def of_states(states: Iterable[Mapping[str, Any]]) -> list[Resource]:
         )
         for state in living
     ]
+
+
+def _of_state(state: Mapping[str, Any], name: str) -> dict[str, Any]:
+    inputs = _plain(state.get("inputs") or {}, name)
+    if not state.get("outputs"):
+        return inputs
+    outputs = _plain(state["outputs"], name)
+    return _settled(outputs, inputs) if "inputs" in state else outputs
 
 
 def _states(written: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -160,9 +168,16 @@ def _with_inputs(resource: PolicyResource) -> dict[str, Any]:
     if resource.urn not in _inputs:
         return outputs
     inputs = _plain(_inputs[resource.urn], resource.name)
-    known = {key: value for key, value in outputs.items() if not _has_unknown(value)}
-    computed = {key: outputs[key] for key in _COMPUTED & outputs.keys() - known.keys()}
-    return {**inputs, **computed, **known}
+    return {**inputs, **_settled(outputs, inputs)}
+
+
+def _settled(outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs; of one that is not known whole the input, or nothing if there is none."""
+    return {
+        key: value if key in _COMPUTED or not _has_unknown(value) else inputs[key]
+        for key, value in outputs.items()
+        if key in _COMPUTED or key in inputs or not _has_unknown(value)
+    }
 
 
 def _has_unknown(value: Any) -> bool:  # noqa: ANN401

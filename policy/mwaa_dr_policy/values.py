@@ -68,8 +68,13 @@ def read(value: Any, path: str) -> Any:  # noqa: ANN401
 
 
 def is_given(value: Any, path: str) -> bool:  # noqa: ANN401
-    """Whether there is something at `path`: an unknown value is there, only not what it is."""
-    found = peek(value, path)
+    """Whether there is something at `path`: an unknown value is there, only not what it is.
+
+    Undecided if what would hold it is unknown: then it is not known either whether it is there.
+    """
+    *parents, key = path.split(".")
+    holder = read(value, ".".join(parents)) if parents else known(value)
+    found = peek(holder, key)
     return isinstance(found, Unknown) or bool(found)
 
 
@@ -103,3 +108,8 @@ def all_of(candidates: Iterable[T], holds: Callable[[T], bool]) -> bool:
 def either(*tests: Callable[[], bool]) -> bool:
     """Whether one of the tests holds; a later one is only asked if no earlier one does."""
     return any_of(tests, lambda test: test())
+
+
+def both(*tests: Callable[[], bool]) -> bool:
+    """Whether all of the tests hold; a later one is only asked if no earlier one fails."""
+    return all_of(tests, lambda test: test())

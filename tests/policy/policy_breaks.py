@@ -4,7 +4,7 @@ import json
 
 from policy_judge import DELETE
 from policy_parts import EAST, WEST, allowing, s3_arn, tls_only
-from policy_programs import dr, handlers, primary, standby
+from policy_programs import dr, handlers, primary, replicating, standby
 
 
 def policy(*statements):
@@ -32,6 +32,7 @@ _BY_RULE = {
     "bucket-versioned": [
         (primary, "backups-versioning", "versioningConfiguration.status", ["Suspended", DELETE]),
         (primary, "dags-versioning", "bucket", ["demo-primary-backups"]),
+        (primary, "dags-versioning", "region", [WEST]),
     ],
     "bucket-encrypted": [
         (dr, "backups-encryption", f"{DEFAULT}.sseAlgorithm", ["AES256"]),
@@ -93,6 +94,10 @@ _BY_RULE = {
         (primary, "copy-dags", "rules.0.sourceSelectionCriteria", [DELETE, {}]),
         (primary, "copy-dags", f"{DESTINATION}.encryptionConfiguration", [DELETE]),
         (primary, "copy-back", "rules.0.sourceSelectionCriteria", [DELETE]),
+    ],
+    "replication-in-time": [
+        (replicating, "copy-out", f"{DESTINATION}.replicationTime.status", ["Disabled", DELETE]),
+        (replicating, "copy-out", f"{DESTINATION}.replicationTime", [DELETE]),
     ],
     "replication-measured": [
         (primary, "copy-dags", f"{DESTINATION}.metrics", [DELETE]),
@@ -261,12 +266,14 @@ _BY_RULE = {
     "network-way-out": [
         (dr, "route", "destinationCidrBlock", ["10.0.0.0/8"]),
         (dr, "route", "natGatewayId", [DELETE]),
+        (dr, "route", "region", [EAST]),
         (primary, "association", "subnetId", ["another"]),
         (primary, "association", "routeTableId", ["another"]),
     ],
     "network-self-trust": [
         (dr, "group-in", "referencedSecurityGroupId", ["another"]),
         (primary, "group-out", "securityGroupId", ["another"]),
+        (primary, "group-out", "region", [WEST]),
     ],
     "role-sufficient": [
         (primary, "execution-policy", "policy", [NOTHING]),
@@ -320,3 +327,13 @@ BREAKS = [
     for make, name, path, values in rows
     for value in values
 ]
+PRESENT = {
+    ("mwaa-dr-bucket-encrypted", "kmsMasterKeyId"),
+    ("mwaa-dr-environment-key", "kmsKey"),
+    ("mwaa-dr-log-encrypted", "kmsKeyId"),
+    ("mwaa-dr-network-way-out", "natGatewayId"),
+    ("mwaa-dr-replication-complete", "replicaKmsKeyId"),
+    ("mwaa-dr-state-machine-logged", "logDestination"),
+    ("mwaa-dr-state-table-encrypted", "kmsKeyArn"),
+}
+"""What only has to be there: a value that is being computed is, whichever it will be."""

@@ -93,12 +93,18 @@ def judge(program, *, other=None, config=None, today=TODAY):
     return judge_resources(program.resources(), others, config or {}, today)
 
 
-def judge_resources(resources, others, config, today=TODAY, only=None):
-    """As `judge`. Rules of one resource are asked about `only` that one, if it is given."""
+def judge_resources(resources, others, config, today=TODAY, only=None, rules=None):  # noqa: PLR0917
+    """As `judge`. Rules of one resource are asked about `only` that one, if it is given.
+
+    Args:
+        rules: names of the rules to ask; all, if not given.
+    """
     singles = resources if only is None else [only]
     stack = Stack(resources, others)
     violations, undecided = {}, {}
     for rule in RULES:
+        if rules is not None and rule.name not in rules:
+            continue
         settings = config.get(rule.name, {})
         for judgement in _judgements(rule, singles, stack, settings, today):
             if judgement.violations:

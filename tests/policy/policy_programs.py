@@ -1,4 +1,4 @@
-"""Two small programs that break no rule.
+"""Small programs that break no rule.
 
 A test takes one, changes one thing and says which rules must object.
 """
@@ -198,6 +198,19 @@ def standby():
     program = dr()
     add_environment(program, "dr", WEST)
     return program
+
+
+def replicating():
+    """A primary program that carries its backups by replication."""
+    program = primary()
+    program.set("environment", "airflowConfigurationOptions.mwaa_dr~copy_mode", "replicate")
+    add_replication(program, "copy-out", "demo-primary-backups", "demo-dr-backups", EAST)
+    add_replication_alarm(program, "demo-primary-backups", EAST, program["topic"]["props"]["arn"])
+    return program
+
+
+BESIDE = {primary: dr, dr: primary, standby: primary, replicating: dr}
+"""The program of the other Region, by program."""
 
 
 def handlers(**changes):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from policy_breaks import BREAKS
 from policy_judge import urn
-from policy_programs import dr, primary, standby
+from policy_programs import BESIDE, primary
 
 from local.paths import ROOT
 from local.pulumi.environment import pulumi_environment
@@ -21,8 +21,8 @@ BY_NAME = {}
 for row in BREAKS:
     BY_NAME.setdefault(row[0], row)
 """The first change that breaks each rule."""
-ELSEWHERE = {"mwaa-dr-exception-current", "mwaa-dr-replication-in-time"}
-"""Needs a configuration, or another program; tested by name below."""
+ELSEWHERE = {"mwaa-dr-exception-current"}
+"""Needs a configuration; tested by name below."""
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,7 @@ def beside(folder, program):
 
 def test_every_rule_refuses_its_own_change_and_nothing_else(environment, tmp_path):
     at_hand = {
-        make: beside(_folder(tmp_path / make.__name__), other())
-        for make, other in ((primary, dr), (dr, primary), (standby, primary))
+        make: beside(_folder(tmp_path / make.__name__), other()) for make, other in BESIDE.items()
     }
 
     def judged(rule):
@@ -106,7 +105,7 @@ def test_every_rule_refuses_its_own_change_and_nothing_else(environment, tmp_pat
 
 
 def test_the_programs_without_a_change_pass(environment, tmp_path):
-    for make, other in ((primary, dr), (dr, primary), (standby, primary)):
+    for make, other in BESIDE.items():
         folder = _folder(tmp_path / make.__name__)
         config = beside(folder, other())
         assert analyze(environment, folder / "run", make(), config) == (0, set())
@@ -118,22 +117,6 @@ def test_an_environment_without_protection_is_refused(environment, tmp_path):
     assert analyze(environment, tmp_path / "run", program, {}) == (
         1,
         {("mandatory", "mwaa-dr-environment-protected")},
-    )
-
-
-def test_replicated_backups_without_a_time_limit_are_refused(environment, tmp_path):
-    program = primary()
-    program["copy-out"] = program.copy()["copy-back"]
-    program.set("copy-out", "bucket", "demo-primary-backups")
-    program.set("copy-out", "rules.0.destination.bucket", "arn:aws:s3:::demo-dr-backups")
-    program["failed-backups"] = program.copy()["failed-demo-primary-dags"]
-    program.set("failed-backups", "dimensions.SourceBucket", "demo-primary-backups")
-    program.set("environment", "airflowConfigurationOptions.mwaa_dr~copy_mode", "replicate")
-    assert analyze(environment, tmp_path / "good", program, {}) == (0, set())
-    program.set("copy-out", "rules.0.destination.replicationTime.status", "Disabled")
-    assert analyze(environment, tmp_path / "bad", program, {}) == (
-        1,
-        {("mandatory", "mwaa-dr-replication-in-time")},
     )
 
 

@@ -52,7 +52,9 @@ def test_the_recovery_point_is_schedule_and_export_and_copy(seconds, mode, minut
     assert RPO in violated(program, config={RPO: {"rpoMinutes": minutes - 0.5}})
 
 
-@given(mode=st.sampled_from(CopyMode), interval=st.integers(120, 7200), spare=st.integers(-120, 120))
+@given(
+    mode=st.sampled_from(CopyMode), interval=st.integers(120, 7200), spare=st.integers(-120, 120)
+)
 def test_the_settings_and_the_rules_refuse_the_same_recovery_points(mode, interval, spare):
     copied = 900 if mode is CopyMode.REPLICATE else 0
     rpo = (interval + 60 + copied + spare) / 60

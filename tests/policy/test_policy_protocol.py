@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf import struct_pb2
-from policy_breaks import BREAKS
+from policy_breaks import BREAKS, PRESENT
 from policy_judge import DELETE, urn
 from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary, standby
 from pulumi.runtime.proto import analyzer_pb2 as pb
@@ -241,6 +241,26 @@ def test_a_rule_alone_objects_over_the_protocol(  # noqa: PLR0917 - one row of a
     assert {one.enforcementLevel for one in found} == {LEVELS[level.value]}
 
 
+UNDECIDABLE = {
+    row[0]: row[:4] for row in BREAKS if (row[0], row[3].rpartition(".")[2]) not in PRESENT
+}
+"""By rule, a property without which it cannot be decided."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "make", "name", "path"), UNDECIDABLE.values(), ids=list(UNDECIDABLE)
+)
+def test_a_rule_says_that_an_unknown_property_keeps_it_from_deciding(  # noqa: PLR0917
+    matrix, other_export, rule, make, name, path
+):
+    configure(matrix, other_export if make is standby else {})
+    usual, program = make(), make().set(name, path, UNKNOWN)
+    diagnostics = [*tell(matrix, program, name), *analyze_stack(matrix, program)]
+    tell(matrix, usual, name)
+    assert {one.enforcementLevel for one in diagnostics} == {ADVISORY}
+    assert rule in {one.policyName for one in diagnostics if "can't run policy" in one.message}
+
+
 @pytest.mark.parametrize("level", ["mandatory", "advisory"])
 @pytest.mark.parametrize(
     ("rule", "name", "path", "value"),
@@ -373,6 +393,22 @@ def test_the_other_stack_may_be_a_preview_and_its_secrets_stay_unknown(pack, tmp
         "mwaa-dr-environment-equal",
     }
     assert all("is a secret; export it with --show-secrets" in note.message for note in notes)
+
+
+def test_what_nobody_set_in_the_preview_of_the_other_stack_is_absent_and_not_unknown(
+    pack, tmp_path
+):
+    """A provider previews the Region of a part as unknown, where the program leaves it out."""
+    unset = {"region": UNKNOWN, "tagsAll": UNKNOWN}
+    steps = []
+    for name, raw in primary().items():
+        inputs = {key: value for key, value in raw["props"].items() if key not in ("region", "arn")}
+        state = {"type": raw["type"], "urn": urn(raw["type"], name), "inputs": inputs}
+        steps.append({"newState": {**state, "outputs": {**inputs, **unset}}})
+    file = tmp_path / "preview.json"
+    file.write_text(json.dumps({"steps": steps}))
+    configure(pack, {rule: {"otherStack": str(file)} for rule in OPEN_WITHOUT_PRIMARY})
+    assert list(analyze_stack(pack, dr())) == []
 
 
 def test_the_other_stack_is_read_from_its_export(pack, tmp_path):

@@ -9,11 +9,10 @@ from policy_parts import (
     add_alarm,
     add_bucket,
     add_replication,
-    add_replication_alarm,
     s3_arn,
     tls_only,
 )
-from policy_programs import dr, primary
+from policy_programs import dr, primary, replicating
 
 from mwaa_dr_policy import kinds as k
 
@@ -205,16 +204,6 @@ def test_replication_of_a_bucket_of_no_interest_may_leave_out_encrypted_objects(
     add_replication(program, "copy-notes", "demo-primary-notes", "elsewhere", EAST)
     program.set("copy-notes", "rules.0.sourceSelectionCriteria", DELETE)
     assert violated(program) == set()
-
-
-def replicating():
-    """A primary program that carries its backups by replication."""
-    program = primary()
-    options = program["environment"]["props"]["airflowConfigurationOptions"]
-    options["mwaa_dr.copy_mode"] = "replicate"
-    add_replication(program, "copy-out", "demo-primary-backups", "demo-dr-backups", EAST)
-    add_replication_alarm(program, "demo-primary-backups", EAST, f"arn:aws:sns:{EAST}:1:x")
-    return program
 
 
 IN_TIME = "mwaa-dr-replication-in-time"

@@ -1,9 +1,13 @@
 """What a preview does not know neither breaks a rule nor passes one in silence."""
 
-import pytest
-from policy_judge import judge, unknown, violated
-from policy_programs import OPEN_WITHOUT_PRIMARY, dr, primary
+from dataclasses import replace
 
+import pytest
+from policy_breaks import BREAKS, PRESENT
+from policy_judge import judge, judge_resources, unknown, violated
+from policy_programs import BESIDE, OPEN_WITHOUT_PRIMARY, dr, primary, replicating, standby
+
+from mwaa_dr_policy import RULES
 from mwaa_dr_policy import kinds as k
 
 MACHINE_ALARMS = [f"recovery-Executions{end}" for end in ("Failed", "TimedOut", "Aborted")]
@@ -124,14 +128,80 @@ def test_a_dag_bucket_that_is_declared_elsewhere_leaves_its_rules_open():
     assert "'demo-primary-dags' is not declared" in undecided["mwaa-dr-bucket-versioned"][0]
 
 
-@pytest.mark.parametrize("make", [primary, dr])
-def test_no_single_unknown_value_breaks_or_passes_a_rule(make):
+GUARDED = sorted(
+    {
+        (rule, make, name, ".".join(path.split(".")[: depth + 1]))
+        for rule, make, name, path, _ in BREAKS
+        for depth in range(path.count(".") + 1)
+    },
+    key=str,
+)
+"""By rule, each property that it guards, and whatever holds that property."""
+
+
+def test_a_property_that_a_rule_guards_never_passes_it_in_silence_while_it_is_unknown():
+    noted = set()
+    for rule, make, name, path in GUARDED:
+        program = make().set(name, path, unknown())
+        violations, undecided = judge(program, other=BESIDE[make]())
+        assert violations == {}, (rule, name, path)
+        if (rule, path.rpartition(".")[2]) not in PRESENT:
+            assert rule in undecided, (rule, name, path)
+            noted.add(rule)
+    # The first two ask only whether something is there, the third only for an option of Pulumi.
+    assert {rule.name for rule in RULES} - noted == {
+        "mwaa-dr-environment-key",
+        "mwaa-dr-log-encrypted",
+        "mwaa-dr-environment-protected",
+        "mwaa-dr-exception-current",
+    }
+
+
+def test_a_broken_rule_is_not_passed_in_silence_whatever_else_is_unknown():
+    """Neither what selects a resource nor what it is compared with may hide the fault."""
+    first = {}
+    for rule, make, *change in BREAKS:
+        first.setdefault(rule, (make, *change))
+    for rule, (make, *change) in first.items():
+        broken = make().set(*change).resources()
+        others = BESIDE[make]().resources()
+        for index, resource in enumerate(broken):
+            for prop in resource.props:
+                props = {**resource.props, prop: unknown()}
+                vague = [*broken[:index], replace(resource, props=props), *broken[index + 1 :]]
+                found, left_open = judge_resources(vague, others, {}, rules=[rule])
+                assert rule in {*found, *left_open}, (rule, change, resource.name, prop)
+
+
+@pytest.mark.parametrize(
+    ("make", "done"), [(primary, dict), (dr, dict), (standby, dr), (replicating, primary)]
+)
+def test_no_single_unknown_value_breaks_a_rule(make, done):
     """Whatever one property becomes unknown, no rule may object that did not object before."""
     program = make()
-    for name, raw in program.items():
-        for prop in raw["props"]:
+    for name in program.keys() - done().keys():
+        for prop in program[name]["props"]:
             changed = program.copy().set(name, prop, unknown())
             assert violated(changed) == set(), (name, prop)
+
+
+def test_a_part_whose_region_comes_from_its_bucket_is_in_that_region():
+    program = primary().link("dags-versioning", "region", "dags")
+    assert judge(program) == ({}, {})
+
+
+def test_parts_whose_regions_come_from_one_place_are_in_one_region():
+    program = primary()
+    for name in ("dags", "dags-versioning"):
+        program.link(name, "region", "environment")
+    assert "mwaa-dr-bucket-versioned" not in judge(program)[1]
+
+
+def test_functions_whose_variables_are_unknown_leave_the_objective_open():
+    """They may hold the configuration that says what was promised."""
+    for path in ("environment", "environment.variables"):
+        _, undecided = judge(dr().set("capture", path, unknown()))
+        assert "mwaa-dr-objective-rto" in undecided
 
 
 def test_a_key_of_unknown_address_is_a_key():
