@@ -135,7 +135,7 @@ UNGUARDED: tuple[Unguarded, ...] = (
     ),
     Unguarded(
         ("BucketObjectv2",),
-        (REMOVED, "bucket", "source"),
+        (REMOVED, "bucket", "key", "source"),
         "Guarded are the three recovery DAGs. A module that they import is not known to rules: "
         "without it the agent does not start, and its silence fires the dead-man alarm.",
     ),
@@ -195,8 +195,9 @@ UNGUARDED: tuple[Unguarded, ...] = (
     Unguarded(
         ("Function",),
         (REMOVED,),
-        "Only the function that ARC Region switch calls: nothing in the program names it, and an "
-        "installation without ARC needs none. All that a machine calls are guarded.",
+        "No machine names them: ARC Region switch, a scheduled drill and AWS's events call them, "
+        "and an installation may do without each. All that a machine calls are guarded.",
+        names=("region-switch-function", "rehearse-function", "note-event-function"),
     ),
     Unguarded(
         ("LogGroup",),
@@ -205,9 +206,10 @@ UNGUARDED: tuple[Unguarded, ...] = (
     ),
     Unguarded(
         ("MetricAlarm",),
-        (REMOVED,),
-        "Only the alarm on the verdict DEGRADED: what it says shows in `mwaa-dr status` too, and "
-        "DOWN has its own.",
+        ("*",),
+        "They sum up what guarded alarms say one by one (the verdict DOWN, the age of backups, "
+        "failures of replication), or that nobody has rehearsed. `mwaa-dr status` shows them too.",
+        names=("alarm-degraded", "alarm-unprotected", "alarm-drill-age"),
     ),
     Unguarded(
         ("MetricAlarm",),
@@ -254,9 +256,10 @@ UNGUARDED: tuple[Unguarded, ...] = (
     ),
     Unguarded(
         ("RolePolicy",),
-        (REMOVED,),
+        (REMOVED, "policy", "role"),
         "Where another policy of the same role allows the same actions on other resources: only "
         "actions are compared. A drill shows whether a right reaches far enough.",
+        names=("*-access-keys",),
     ),
     Unguarded(
         ("Schedule",),

@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 
 from policy_judge import judge_resources
@@ -14,8 +13,6 @@ from mwaa_dr_policy import sources
 PROTECTION = "(protect)"
 REMOVED = "(removed)"
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
-LIKE = 1
-"""Of resources that are alike in type and properties, only so many have each property broken."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,13 @@ class Loss:
     rules: frozenset[str]
 
 
-def losses(stack):
-    """Every loss of a stack, with the other stack at hand."""
+def losses(stack, *, of_every=False):
+    """Every loss of a stack, with the other stack at hand.
+
+    Args:
+        of_every: whether each resource has each of its properties broken; else one of those that
+            no rule can tell apart.
+    """
     states = own_stack(stack)
     resources = sources.of_states(states)
     others = sources.of_states(own_stack("primary" if stack == "dr" else "dr"))
@@ -54,18 +56,18 @@ def losses(stack):
                 return frozenset(violations) | frozenset(f"{rule} (note)" for rule in notes)
         return frozenset()
 
-    shapes = Counter()
+    shapes = set()
     for index, (state, resource) in enumerate(zip(states, resources, strict=True)):
         before, after = resources[:index], resources[index + 1 :]
         found = {REMOVED: objections([*before, *after])}
         if resource.protect:
             unprotected = replace(resource, protect=False)
             found[PROTECTION] = objections([*before, unprotected, *after], unprotected)
-        shape = (state["type"], frozenset(path for path, _ in _leaves(state["inputs"], "")))
-        shapes[shape] += 1
-        if shapes[shape] > LIKE:
+        shape = _shape(state, resource.name)
+        if shape in shapes and not of_every:
             yield from (Loss(stack, state["type"], resource.name, *item) for item in found.items())
             continue
+        shapes.add(shape)
         for place, inputs in _variants(state["inputs"]):
             path = _INDEX.sub("[]", place)
             if found.setdefault(path, frozenset()):
@@ -74,6 +76,21 @@ def losses(stack):
             [changed] = sources.of_states([{**state, "inputs": inputs, "outputs": outputs}])
             found[path] |= objections([*before, changed, *after], changed)
         yield from (Loss(stack, state["type"], resource.name, *item) for item in found.items())
+
+
+_RIGHTS = ("aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy")
+
+
+def _shape(state, name):
+    """What resources have in common that rules judge alike.
+
+    Alarms differ by what they watch, uploads by their folder, and each role needs other rights.
+    """
+    inputs = state["inputs"]
+    watched = (inputs.get("namespace"), inputs.get("metricName"), inputs.get("threshold"))
+    folder = inputs.get("key", "").rpartition("/")[0]
+    own = name if state["type"] in _RIGHTS else ""
+    return (state["type"], own, watched, folder, frozenset(path for path, _ in _leaves(inputs, "")))
 
 
 def _outputs(state, inputs):

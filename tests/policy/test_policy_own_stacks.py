@@ -63,24 +63,39 @@ def test_each_stack_alone_leaves_only_the_replication_of_dr_open():
     assert set(undecided) == OPEN_WITHOUT_PRIMARY
 
 
-@pytest.fixture(scope="module")
-def found():
-    """Class and path of what was lost, and whether a rule objected, for every loss."""
+def seen(stack, **options):
+    """Class and path of what was lost, whose it was, and whether a rule objected."""
     return [
         (loss.kind.rpartition(":")[2], loss.path, loss.name, bool(loss.rules))
-        for stack in ("dr", "primary")
-        for loss in losses(stack)
+        for loss in losses(stack, **options)
     ]
 
 
-@pytest.mark.timeout(900)
-def test_a_rule_objects_to_every_loss_that_the_page_does_not_list(found):
-    silent = [
+@pytest.fixture(scope="module")
+def found():
+    return [*seen("dr"), *seen("primary")]
+
+
+def silent(found):
+    """The losses that neither a rule objects to nor the page lists."""
+    return [
         f"{kind} {path} ({name})"
         for kind, path, name, guarded in found
         if not guarded and not any(row.is_about(kind, path, name) for row in UNGUARDED)
     ]
-    assert silent == []
+
+
+@pytest.mark.timeout(1800)
+def test_a_rule_objects_to_every_loss_that_the_page_does_not_list(found):
+    assert silent(found) == []
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("stack", ["dr", "primary"])
+def test_so_it_is_with_every_property_of_every_resource(stack):
+    """Resources that are alike are judged alike: what the tests above take for granted."""
+    assert silent(seen(stack, of_every=True)) == []
 
 
 def test_the_page_lists_nothing_that_a_rule_guards(found):
