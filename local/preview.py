@@ -154,8 +154,10 @@ class Previews:
             env={**os.environ, "PYTHONPATH": f"{PACK}:{ROOT}"},
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+        if made.returncode:
+            raise SystemExit(made.stderr.strip())
         file = self._folder / f"{stack}-policy.json"
         file.write_text(made.stdout)
         return str(file)

@@ -68,7 +68,9 @@ A pack cannot read a stack's own configuration. `PYTHONPATH=policy:. python -m
 mwaa_dr_policy.stack_config Pulumi.dr.yaml --other-stack primary.json` writes this file from the
 settings: objectives, strategy, retention and the like are then those of the stack. `make preview`
 does that for both stacks and puts `policy-config.json` of the project over the result, if there is
-one.
+one. A rule, a key or an exception that does not exist or is not whole is refused by its name before
+anything is judged; only where a rule's name is unknown and has no `enforcementLevel`, Pulumi itself
+is first, with `invalid enforcement level ""`.
 
 Every rule takes `enforcementLevel` (mandatory, advisory, disabled) and `exceptions`. Where a rule
 says so, it takes these as well:

@@ -5,6 +5,7 @@ and says so. `Ledger` keeps what was declared and what was used, so that a rule 
 the exceptions that nothing needs any more.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ MAX_DAYS = 180
 SOON_DAYS = 14
 """From so many days before its end an exception is announced."""
 LEAST_REASON = 10
+_DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 SCHEMA = {
     "type": "array",
@@ -23,7 +25,7 @@ SCHEMA = {
         "properties": {
             "resource": {"type": "string", "minLength": 1},
             "reason": {"type": "string", "minLength": LEAST_REASON},
-            "until": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+            "until": {"type": "string", "pattern": _DAY},
         },
         "required": ["resource", "reason", "until"],
         "additionalProperties": False,
@@ -71,20 +73,27 @@ def read(raw: list[Mapping[str, Any]]) -> dict[str, Exemption]:
                 f"exceptions: {dict(item)!r}: give resource, reason and until; "
                 f"{', '.join(sorted(wrong))} does not fit"
             )
-        resource, reason = str(item["resource"]), str(item["reason"]).strip()
+        resource, reason = str(item["resource"]).strip(), str(item["reason"]).strip()
+        if not resource or resource in found:
+            raise ValueError(
+                f"exceptions: {dict(item)!r}: name one resource, and each resource once"
+            )
         if len(reason) < LEAST_REASON:
             raise ValueError(
                 f"exceptions: {resource}: the reason {reason!r} says too little; use at least "
                 f"{LEAST_REASON} characters"
             )
-        try:
-            until = date.fromisoformat(str(item["until"]))
-        except ValueError:
-            raise ValueError(
-                f"exceptions: {resource}: until {item['until']!r} is no day; use YYYY-MM-DD"
-            ) from None
-        found[resource] = Exemption(resource, reason, until)
+        found[resource] = Exemption(resource, reason, _day(resource, str(item["until"])))
     return found
+
+
+def _day(resource: str, text: str) -> date:
+    try:
+        if re.match(_DAY, text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError(f"exceptions: {resource}: until {text!r} is no day; use YYYY-MM-DD")
 
 
 @dataclass

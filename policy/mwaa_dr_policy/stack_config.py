@@ -19,6 +19,7 @@ import yaml
 from contract.objects import ObjectRole
 from contract.sites import Site
 from mwaa_dr_policy import RULES
+from mwaa_dr_policy.configuration import check
 from mwaa_dr_policy.objectives import APPROVAL_MINUTES, detection_minutes
 from mwaa_dr_policy.options import OTHER_STACK
 from mwaa_dr_policy.pairs import IGNORED
@@ -174,9 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = settings_in(chosen.stack_file)
         config = from_settings(settings, chosen.other_stack, site=site_of(chosen.stack_file))
         over = json.loads(chosen.over.read_text()) if chosen.over else {}
+        made = merged(config, over)
+        check(made)
     except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from error
-    sys.stdout.write(json.dumps(merged(config, over), indent=2) + "\n")
+    sys.stdout.write(json.dumps(made, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Exceptions: a reason, an end, and nobody forgets them."""
 
+import re
 from datetime import date
 
 import pytest
 from policy_judge import TODAY, judge
 from policy_programs import dr
 
+from mwaa_dr_policy.configuration import check
 from mwaa_dr_policy.exceptions import Ledger, read
 
 RULE = "mwaa-dr-bucket-versioned"
@@ -55,6 +57,9 @@ def test_an_exception_may_not_last_longer_than_half_a_year(broken, until, holds)
         ({"reason": "later"}, "the reason 'later' says too little"),
         ({"reason": "           "}, "says too little"),
         ({"until": "soon"}, "until 'soon' is no day; use YYYY-MM-DD"),
+        ({"until": "2027-02-30"}, "until '2027-02-30' is no day; use YYYY-MM-DD"),
+        ({"until": "20261231"}, "until '20261231' is no day; use YYYY-MM-DD"),
+        ({"until": "2026-W53-4"}, "until '2026-W53-4' is no day; use YYYY-MM-DD"),
     ],
 )
 def test_an_incomplete_exception_is_refused_by_name(broken, changes, said):
@@ -69,6 +74,35 @@ def test_an_exception_needs_every_key_and_no_other(key):
         read([{name: value for name, value in whole.items() if name != key}])
     with pytest.raises(ValueError, match="who does not fit"):
         read([{**whole, "who": "me"}])
+
+
+def test_an_exception_names_one_resource_and_each_once():
+    whole = excused()[RULE]["exceptions"][0]
+    with pytest.raises(ValueError, match="name one resource"):
+        read([{**whole, "resource": " "}])
+    with pytest.raises(ValueError, match=r"'until': '2027-01-31'.*each resource once"):
+        read([whole, {**whole, "until": "2027-01-31"}])
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"mwaa-dr-bucket-version": {}}, "no such rule; did you mean mwaa-dr-bucket-versioned?"),
+        ({"xyz": "mandatory"}, "xyz: there is no such rule; docs/policies.md lists"),
+        ({RULE: {"exception": []}}, f"{RULE}: the configuration key 'exception' is not known"),
+        (excused(until="2027-02-30"), f"{RULE}: exceptions: dags: until '2027-02-30' is no day"),
+    ],
+)
+def test_a_configuration_that_no_rule_takes_is_refused_before_anything_is_judged(config, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        check(config)
+
+
+def test_what_the_engine_itself_reads_is_no_fault_of_a_configuration():
+    check(
+        {"all": "advisory", RULE: {"enforcementLevel": "mandatory"}, "mwaa-dr-key-kept": "disabled"}
+    )
+    check(excused())
 
 
 def test_an_exception_also_closes_what_could_not_be_decided():

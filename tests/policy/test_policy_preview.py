@@ -12,7 +12,7 @@ from local.paths import ROOT
 from local.preview import Preview, report
 from mwaa_dr_policy import RULES
 from mwaa_dr_policy.objectives import detection_minutes
-from mwaa_dr_policy.stack_config import from_settings, merged, settings_in
+from mwaa_dr_policy.stack_config import from_settings, main, merged, settings_in
 
 WORKFLOW = ROOT / ".github" / "workflows" / "checks.yml"
 OUTPUT = """
@@ -136,6 +136,13 @@ def test_every_option_that_is_made_from_settings_is_one_that_the_rule_has():
     overridden = {"recovery": {"airflowOptions": {"core.parallelism": 8}}}
     for rule, said in from_settings(overridden, "other.json").items():
         by_name[rule].settings(said)
+
+
+def test_exceptions_for_a_rule_that_does_not_exist_are_refused(tmp_path):
+    over = tmp_path / "policy-config.json"
+    over.write_text('{"mwaa-dr-bucket-version": {"exceptions": []}}')
+    with pytest.raises(SystemExit, match="did you mean mwaa-dr-bucket-versioned"):
+        main([str(ROOT / "Pulumi.dr.yaml"), "--over", str(over)])
 
 
 def test_exceptions_are_put_over_what_is_made_from_settings():

@@ -261,6 +261,13 @@ def test_a_rule_says_that_an_unknown_property_keeps_it_from_deciding(  # noqa: P
     assert rule in {one.policyName for one in diagnostics if "can't run policy" in one.message}
 
 
+def test_a_rule_that_does_not_exist_is_no_rule_to_configure(pack):
+    request = pb.ConfigureAnalyzerRequest()
+    request.policyConfig["mwaa-dr-bucket-version"].enforcementLevel = MANDATORY
+    with pytest.raises(grpc.RpcError, match="did you mean mwaa-dr-bucket-versioned"):
+        pack.Configure(request)
+
+
 @pytest.mark.parametrize("level", ["mandatory", "advisory"])
 @pytest.mark.parametrize(
     ("rule", "name", "path", "value"),
