@@ -34,6 +34,13 @@ pulumi policy analyze --file primary.json --policy-pack policy # an exported sta
 (`.github/workflows/checks.yml`) and shows the report. `pulumi policy analyze` judges what is
 deployed, without the program: `pulumi stack export --show-secrets --file primary.json` writes it.
 Without `--show-secrets` the Airflow options are hidden, and rules that need them say so in a note.
+A state also lists what the program only reads (`external`), and `analyze` judges it as if it were
+made there. A preview does not; leave it out where things exist already:
+
+```sh
+pulumi stack export --show-secrets --stack primary |
+  jq 'del(.deployment.resources[] | select(.external))' > primary.json
+```
 
 - A **mandatory** rule stops the update. An **advisory** one warns. `enforcementLevel` in a rule's
   configuration changes that.

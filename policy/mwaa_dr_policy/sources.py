@@ -124,8 +124,8 @@ def _read_export(file: Path, _changed_at: int) -> list[Resource]:
 
 
 def of_states(states: Iterable[Mapping[str, Any]]) -> list[Resource]:
-    """The resources in the states that an export lists."""
-    living = [state for state in states if not state.get("delete")]
+    """The resources in the states that an export lists, without what its program only reads."""
+    living = [state for state in states if not (state.get("delete") or state.get("external"))]
     regions = {
         f"{state['urn']}::{state.get('id', '')}": state.get("inputs", {}).get("region")
         for state in living

@@ -1,5 +1,6 @@
 """Every configuration in examples/ goes up with the real engine, converges and goes again."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from engine_cloud import Cloud, cloud_in
 from contract.metrics import TAG_INSTALLATION
 from local.paths import ROOT
 from local.pulumi.environment import STACKS
+from mwaa_dr_policy.stack_config import from_settings, settings_in
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -19,6 +21,11 @@ BY_DEFAULT = {"bring-your-own-everything"}
 """The others run with the matrix: each takes a minute and more."""
 
 
+UNPROTECTED = (
+    *("mwaa-dr-backup-bucket-protected", "mwaa-dr-environment-protected"),
+    *("mwaa-dr-key-kept", "mwaa-dr-state-table-protected"),
+)
+"""What the pack says of an installation that may be taken down, as each here is in the end."""
 LOOKS = {
     "dagBucket": lambda name: ("s3", "head_bucket", {"Bucket": name}),
     "dataKeyArn": lambda arn: ("kms", "describe_key", {"KeyId": arn}),
@@ -58,6 +65,26 @@ class Installation:
 
     def up(self, stack: str, *arguments: str) -> str:
         return self.must("up", stack, "--yes", "--skip-preview", *arguments)
+
+    def policy(self, stack: str, other: str = "") -> tuple[str, ...]:
+        """The flags that judge `stack` by the settings of the example.
+
+        Args:
+            other: file with the state of the other stack.
+        """
+        config = from_settings(settings_in(Path(self.files[stack])), other, site=stack)
+        file = self.cloud.folder / f"{stack}-policy.json"
+        file.write_text(json.dumps({**config, **dict.fromkeys(UNPROTECTED, "disabled")}))
+        return ("--policy-pack", str(ROOT / "policy"), "--policy-pack-config", str(file))
+
+    def exported(self, stack: str) -> str:
+        """A file with the state of `stack`, without what it only reads."""
+        written = json.loads(self.cloud.must("stack", "export", "-s", stack, "--show-secrets"))
+        place = written["deployment"]
+        place["resources"] = [one for one in place["resources"] if not one.get("external")]
+        file = self.cloud.folder / f"{stack}-state.json"
+        file.write_text(json.dumps(written))
+        return str(file)
 
     def brought(self) -> list[tuple[str, str, str, dict[str, Any]]]:
         """How to look at what was there before: Region, service, operation and arguments."""
@@ -103,9 +130,16 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[I
 def test_both_stacks_are_previewed_and_deployed(installation):
     for stack in STACKS:
         # `primary` looks at keys of the DR Region, so it is previewed after `dr` is there.
-        installation.must("preview", stack)
+        installation.must("preview", stack, *installation.policy(stack))
         installation.up(stack)
     assert installation.left()
+
+
+def test_what_is_deployed_breaks_no_rule_beside_the_other_stack(installation):
+    states = {stack: installation.exported(stack) for stack in STACKS}
+    for stack, other in zip(STACKS, reversed(STACKS), strict=True):
+        flags = installation.policy(stack, states[other])
+        installation.cloud.must("policy", "analyze", "--file", states[stack], *flags)
 
 
 def test_a_second_update_finds_nothing_to_do(installation):

@@ -22,9 +22,10 @@ def _state(registered):
 
 
 @cache
-def _stack(stack, **changes):
+def _stack(stack, region="", there="{}", **changes):
+    said = {key: json.loads(text) for key, text in changes.items()}
     made = (
-        run_program(stack, {key: json.loads(text) for key, text in changes.items()})
+        run_program(stack, said, region=region, there=json.loads(there))
         if changes
         else program(stack)
     )
@@ -42,14 +43,16 @@ def _renamed(value, ids):
     return ids.get(value, value) if isinstance(value, str) else value
 
 
-def own_stack(stack, **changes):
+def own_stack(stack, *, region="", there=None, **changes):
     """The states of a stack's resources, to be changed at will.
 
     Args:
-        changes: settings other than in the committed file.
+        region: other than in the committed file.
+        there: what is said of existing things, by name or ARN.
+        changes: settings other than in the committed file; None for one that is left out.
     """
     hashed = {key: json.dumps(value) for key, value in changes.items()}
-    return copy.deepcopy(list(_stack(stack, **hashed)))
+    return copy.deepcopy(list(_stack(stack, region, json.dumps(there or {}), **hashed)))
 
 
 def judged(states, other=None, config=None):

@@ -418,6 +418,18 @@ def test_what_nobody_set_in_the_preview_of_the_other_stack_is_absent_and_not_unk
     assert list(analyze_stack(pack, dr())) == []
 
 
+def test_what_the_other_stack_only_reads_is_not_declared_there(pack, tmp_path):
+    export = tmp_path / "primary.json"
+    write_export(export, primary())
+    written = json.loads(export.read_text())
+    for resource in written["deployment"]["resources"]:
+        resource["external"] = resource["type"] == k.BUCKET_REPLICATION
+    export.write_text(json.dumps(written))
+    configure(pack, {"mwaa-dr-bucket-replicated": {"otherStack": str(export)}})
+    found = [one for one in analyze_stack(pack, dr()) if one.enforcementLevel == MANDATORY]
+    assert {one.policyName for one in found} == {"mwaa-dr-bucket-replicated"}
+
+
 def test_the_other_stack_is_read_from_its_export(pack, tmp_path):
     notes = analyze_stack(pack, dr())
     assert {note.policyName for note in notes} == OPEN_WITHOUT_PRIMARY
