@@ -32,7 +32,13 @@ def subnet_cidrs(vpc: str) -> list[str]:
 
 
 class EnvironmentNetwork(Component):
-    """Two private subnets, a way out or endpoints, and a security group that trusts itself."""
+    """Two private subnets, a way out or endpoints, and a security group that trusts itself.
+
+    Produces these resources: cloudwatch.LogGroup, ec2.Eip, ec2.FlowLog, ec2.InternetGateway,
+    ec2.NatGateway, ec2.Route, ec2.RouteTable, ec2.RouteTableAssociation, ec2.SecurityGroup,
+    ec2.Subnet, ec2.Vpc, ec2.VpcEndpoint, iam.Role, iam.RolePolicy, vpc.SecurityGroupEgressRule,
+    vpc.SecurityGroupIngressRule.
+    """
 
     subnet_ids: Sequence[pulumi.Input[str]]
     security_group_ids: Sequence[pulumi.Input[str]]
@@ -235,7 +241,7 @@ class EnvironmentNetwork(Component):
             security_group_id=group.id,
             referenced_security_group_id=group.id,
             ip_protocol="-1",
-            description="MWAA's components talk to each other",
+            description="The components of MWAA talk to each other",
             tags=self._tags("airflow-in"),
             opts=self.child(),
         )
@@ -245,7 +251,7 @@ class EnvironmentNetwork(Component):
             security_group_id=group.id,
             cidr_ipv4=ANYWHERE,
             ip_protocol="-1",
-            description="AWS APIs, the other Region and the DAGs' own targets",
+            description="AWS APIs, the other Region and whatever the DAGs reach",
             tags=self._tags("airflow-out"),
             opts=self.child(),
         )

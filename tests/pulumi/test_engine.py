@@ -215,7 +215,7 @@ role = aws.iam.Role("r", assume_role_policy=json.dumps(
     {"Version": "2012-10-17", "Statement": [trust]}))
 f = aws.lambda_.Function("f", role=role.arn, runtime="python3.12", handler="h.x",
     code=pulumi.AssetArchive({".": pulumi.FileArchive("lib")}),
-    environment={"variables": {"A": "1"}})
+    environment={"variables": {"AB": "1"}})
 pulumi.export("sha", f.code_sha256)
 """,
         )
@@ -419,7 +419,7 @@ def test_every_type_is_created_read_updated_and_deleted_as_aws_shows_it(project,
     function = aws.client("lambda").get_function(FunctionName=state["function"]["id"])
     assert function["Configuration"]["MemorySize"] == 256
     assert function["Configuration"]["Runtime"] == "python3.13"
-    assert "A" not in function["Configuration"].get("Environment", {}).get("Variables", {})
+    assert "AB" not in function["Configuration"].get("Environment", {}).get("Variables", {})
     assert function["Tags"] == {"step": "2"}
     role = aws.client("iam").get_role(RoleName=state["role"]["id"])["Role"]
     assert role["MaxSessionDuration"] == 7200

@@ -17,6 +17,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from local.pulumi.provider import limits
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
 ATTEMPTS = 2
@@ -64,7 +66,7 @@ class Clients:
         # Making a client is not thread safe in boto3; using one is.
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session.client(
+                made = self._session.client(
                     service,
                     region_name=region,
                     endpoint_url=require_endpoint(),
@@ -76,11 +78,17 @@ class Clients:
                         s3={"addressing_style": "path"},
                     ),
                 )
+                made.meta.events.register("before-parameter-build", _within_limits)
+                self._clients[key] = made
             return self._clients[key]
 
     @cache  # noqa: B019 - one per process
     def account(self, region: str) -> str:
         return self.get("sts", region).get_caller_identity()["Account"]
+
+
+def _within_limits(params: Any, model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's own
+    limits.check(model.name, model.input_shape, params)
 
 
 def code_of(error: ClientError) -> str:

@@ -197,7 +197,7 @@ function = aws.lambda_.Function(
     ),
     timeout=either(10, 20),
     memory_size=either(128, 256),
-    environment=either({"variables": {"A": "1"}}, None),
+    environment=either({"variables": {"AB": "1"}}, None),
     reserved_concurrent_executions=either(1, 2),
     tracing_config={"mode": "Active"},
     tags={"step": str(STEP)},
