@@ -35,7 +35,10 @@ class AdoptedArgs:
 
 
 class AdoptedEnvironment(Component):
-    """Imported, never created: an import that would change it fails. Always protected."""
+    """Imported, never created: an import that would change it fails. Always protected.
+
+    Produces these resources: mwaa.Environment.
+    """
 
     def __init__(
         self, name: str, args: AdoptedArgs, opts: pulumi.ResourceOptions | None = None

@@ -40,7 +40,10 @@ class CodeArgs:
 
 
 class DagCode(Component):
-    """One object per file."""
+    """One object per file.
+
+    Produces these resources: s3.BucketObjectv2.
+    """
 
     extra: dict[str, CodeFile]
 

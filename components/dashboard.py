@@ -30,7 +30,10 @@ class DashboardArgs:
 
 
 class Dashboard(Component):
-    """Both sites at a glance: links, alarms that page, and the charts of `components.charts`."""
+    """Both sites at a glance: links, alarms that page, and the charts of `components.charts`.
+
+    Produces these resources: cloudwatch.Dashboard.
+    """
 
     url: str
 

@@ -52,7 +52,10 @@ class EnvironmentArgs:
 
 
 class AirflowEnvironment(Component):
-    """An environment as the settings describe it."""
+    """An environment as the settings describe it.
+
+    Produces these resources: mwaa.Environment.
+    """
 
     arn: pulumi.Output[str]
     webserver_url: pulumi.Output[str]

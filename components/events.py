@@ -132,8 +132,8 @@ class EventsArgs:
 class AwsEvents(Component):
     """A site's rules, each with its one target.
 
-    Produces an EventBridge rule and a target for each row of `rules`, a role that may put events on
-    the DR Region's bus where a rule forwards, and a permission where one calls the function.
+    Produces these resources: cloudwatch.EventRule, cloudwatch.EventTarget, iam.Role,
+    iam.RolePolicy, lambda.Permission.
     """
 
     def __init__(

@@ -42,7 +42,10 @@ def policies(args: ExecutionArgs) -> dict[str, list[Statement]]:
 
 
 class ExecutionRole(Component):
-    """What MWAA asks for, what the recovery DAGs need, and the policies the user attached."""
+    """What MWAA asks for, what the recovery DAGs need, and the policies the user attached.
+
+    Produces these resources: iam.Role, iam.RolePolicy, iam.RolePolicyAttachment.
+    """
 
     arn: pulumi.Output[str]
 

@@ -28,7 +28,10 @@ class FlowLogArgs:
 
 
 class FlowLogs(Component):
-    """A log group, the role that writes to it, and the flow log of the VPC."""
+    """A log group, the role that writes to it, and the flow log of the VPC.
+
+    Produces these resources: cloudwatch.LogGroup, ec2.FlowLog, iam.Role, iam.RolePolicy.
+    """
 
     def __init__(
         self, name: str, args: FlowLogArgs, opts: pulumi.ResourceOptions | None = None

@@ -11,6 +11,8 @@ from components.files import shown
 from components.grants import DrKeys, granted
 from components.iam import KEY_READ, RoleArgs, ServiceRole, Statement
 from components.packaging import functions_archive
+from components.schedule import REHEARSE
+from components.settings import Settings
 from contract.functions import FUNCTIONS, FunctionSpec
 from contract.handler_config import VARIABLE
 from contract.objects import ObjectRole
@@ -18,6 +20,11 @@ from contract.objects import ObjectRole
 RUNTIME = "python3.13"
 LOG_DAYS = 90
 """Long enough to look back at an incident once it is written up."""
+
+
+def wanted(settings: Settings) -> tuple[FunctionSpec, ...]:
+    """The functions that something calls: only the schedule of drills calls the one for it."""
+    return tuple(spec for spec in FUNCTIONS if spec.step != REHEARSE or settings.drill.schedule)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +43,10 @@ class FunctionsArgs:
 
 
 class StepFunctions(Component):
-    """All steps, from one archive."""
+    """All steps, from one archive.
+
+    Produces these resources: cloudwatch.LogGroup, iam.Role, iam.RolePolicy, lambda.Function.
+    """
 
     arns: Mapping[str, pulumi.Output[str]]
 
@@ -46,7 +56,7 @@ class StepFunctions(Component):
         super().__init__(name, opts)
         self._args = args
         self._archive = pulumi.FileArchive(shown(functions_archive()))
-        self.arns = {spec.step: self._function(spec) for spec in FUNCTIONS}
+        self.arns = {spec.step: self._function(spec) for spec in wanted(args.place.settings)}
         self.register_outputs({"arns": self.arns})
 
     def _function(self, spec: FunctionSpec) -> pulumi.Output[str]:

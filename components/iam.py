@@ -93,7 +93,10 @@ class RoleArgs:
 
 
 class ServiceRole(Component):
-    """A role, an inline policy per concern, and attachments."""
+    """A role, an inline policy per concern, and attachments.
+
+    Produces these resources: iam.Role, iam.RolePolicy, iam.RolePolicyAttachment.
+    """
 
     arn: pulumi.Output[str]
     name: pulumi.Output[str]

@@ -49,7 +49,7 @@ def account_statement(place: Place) -> Statement:
 
 
 def service_statements(place: Place) -> list[Statement]:
-    """CloudWatch Logs encrypts log groups; alarms and rules publish into encrypted topics."""
+    """CloudWatch Logs encrypts log groups; alarms publish into encrypted topics."""
     names, region = place.names, place.region
     return [
         Statement(
@@ -67,7 +67,7 @@ def service_statements(place: Place) -> list[Statement]:
         ),
         Statement(
             ("kms:Decrypt", "kms:GenerateDataKey"),
-            principals={"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
+            principals={"Service": "cloudwatch.amazonaws.com"},
             conditions={"StringEquals": {"aws:SourceAccount": names.account}},
         ),
     ]
@@ -107,7 +107,10 @@ def _key(
 
 
 class DataKey(Component):
-    """Encrypts a site's buckets, table, topic, logs and environment; never leaves its Region."""
+    """Encrypts a site's buckets, table, topic, logs and environment; never leaves its Region.
+
+    Produces these resources: kms.Alias, kms.Key.
+    """
 
     arn: pulumi.Output[str]
 
@@ -130,7 +133,10 @@ class DataKey(Component):
 
 
 class SealKey(Component):
-    """Seals the secrets in backups; multi-Region, so that DR opens what primary sealed."""
+    """Seals the secrets in backups; multi-Region, so that DR opens what primary sealed.
+
+    Produces these resources: kms.Alias, kms.Key.
+    """
 
     arn: pulumi.Output[str]
     key_id: pulumi.Output[str]
@@ -156,7 +162,10 @@ class SealKey(Component):
 
 
 class SealReplica(Component):
-    """The sealing key in the primary Region: sealing needs no other Region."""
+    """The sealing key in the primary Region: sealing needs no other Region.
+
+    Produces these resources: kms.Alias, kms.ReplicaKey.
+    """
 
     arn: pulumi.Output[str]
 

@@ -35,7 +35,10 @@ class LinksArgs:
 
 
 class ReplicationLinks(Component):
-    """Replication in every direction that `components.replication` lists."""
+    """Replication in every direction that `components.replication` lists.
+
+    Produces these resources: iam.Role, iam.RolePolicy, s3.BucketReplicationConfig.
+    """
 
     def __init__(
         self, name: str, args: LinksArgs, opts: pulumi.ResourceOptions | None = None

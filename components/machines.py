@@ -50,7 +50,10 @@ class MachineArgs:
 
 
 class StateMachine(Component):
-    """Logged and traced, with a role that calls what its own definition names."""
+    """Logged and traced, with a role that calls what its own definition names.
+
+    Produces these resources: cloudwatch.LogGroup, iam.Role, iam.RolePolicy, sfn.StateMachine.
+    """
 
     arn: pulumi.Output[str]
 

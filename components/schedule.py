@@ -25,7 +25,10 @@ class ScheduleArgs:
 
 
 class MonitorSchedule(Component):
-    """A schedule in a group of its own."""
+    """A schedule in a group of its own.
+
+    Produces these resources: iam.Role, iam.RolePolicy, scheduler.Schedule, scheduler.ScheduleGroup.
+    """
 
     def __init__(
         self, name: str, args: ScheduleArgs, opts: pulumi.ResourceOptions | None = None
@@ -64,7 +67,10 @@ class DrillArgs:
 
 
 class DrillSchedule(Component):
-    """Drills by the clock, in a group of its own. Each call says for when it was due."""
+    """Drills by the clock, in a group of its own. Each call says for when it was due.
+
+    Produces these resources: iam.Role, iam.RolePolicy, scheduler.Schedule, scheduler.ScheduleGroup.
+    """
 
     def __init__(
         self, name: str, args: DrillArgs, opts: pulumi.ResourceOptions | None = None

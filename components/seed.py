@@ -20,7 +20,10 @@ class SeedArgs:
 
 
 class SeedRole(Component):
-    """What S3 documents for a batch replication whose manifest it makes itself."""
+    """What S3 documents for a batch replication whose manifest it makes itself.
+
+    Produces these resources: iam.Role, iam.RolePolicy.
+    """
 
     def __init__(
         self, name: str, args: SeedArgs, opts: pulumi.ResourceOptions | None = None

@@ -44,7 +44,12 @@ class BucketArgs:
 
 
 class SafeBucket(Component):
-    """Versioned, encrypted with the site's key, closed to the public and to plain HTTP."""
+    """Versioned, encrypted with the site's key, closed to the public and to plain HTTP.
+
+    Produces these resources: s3.Bucket, s3.BucketLifecycleConfiguration,
+    s3.BucketObjectLockConfiguration, s3.BucketOwnershipControls, s3.BucketPolicy,
+    s3.BucketPublicAccessBlock, s3.BucketServerSideEncryptionConfiguration, s3.BucketVersioning.
+    """
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]

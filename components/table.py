@@ -25,7 +25,10 @@ class TableArgs:
 
 
 class StateTable(Component):
-    """One item per key, kept for ever: a record of ownership that expired would free a fence."""
+    """One item per key, kept for ever: a record of ownership that expired would free a fence.
+
+    Produces these resources: dynamodb.Table.
+    """
 
     name: pulumi.Output[str]
     arn: pulumi.Output[str]

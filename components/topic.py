@@ -23,7 +23,10 @@ class TopicArgs:
 
 
 class AlertTopic(Component):
-    """Alarms and incidents of a site go here."""
+    """Alarms and incidents of a site go here.
+
+    Produces these resources: sns.Topic, sns.TopicPolicy, sns.TopicSubscription.
+    """
 
     arn: pulumi.Output[str]
 

@@ -38,7 +38,10 @@ class AlarmsArgs:
 
 
 class Alarms(Component):
-    """Every row as an alarm that tells its severity's topic when it starts and when it ends."""
+    """Every row as an alarm that tells its severity's topic when it starts and when it ends.
+
+    Produces these resources: cloudwatch.MetricAlarm.
+    """
 
     def __init__(
         self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None

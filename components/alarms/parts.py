@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from components.alarms.row import ABOVE, AT_LEAST, FIVE, SILENCE_IS_FINE, Alarm, Runbook
 from components.base import Place
 from components.events import rules_in
+from components.functions import wanted
 from components.replication import dimensions, routes
-from contract.functions import FUNCTIONS
 from contract.machines import MACHINES, RECOVERY
 from contract.objectives import REPLICATION_SECONDS
 from contract.severity import Severity
@@ -43,7 +43,7 @@ def machine_rows(place: Place) -> Iterator[Alarm]:
 
 
 def function_rows(place: Place) -> Iterator[Alarm]:
-    for spec in FUNCTIONS:
+    for spec in wanted(place.settings):
         yield Alarm(
             subject=f"{spec.step}-errors",
             severity=Severity.TICKET,

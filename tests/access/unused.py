@@ -61,7 +61,6 @@ REASONS = (
     Unused("note-event", ("*",), "AWS tells of no trouble in a drill"),
     Unused("flow-logs", ("logs:*",), "EC2 writes flow logs; locally there are no packets"),
     Unused("region-switch", ("*",), "a plan of ARC Region switch calls it"),
-    Unused("rehearse", ("*",), "the schedule of drills calls it; `test_rehearse.py` does"),
     Unused("create-environment", ("*",), "an environment that stands by is not created"),
     Unused(
         "create-environment",

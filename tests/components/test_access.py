@@ -5,7 +5,7 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from program_run import ACCOUNT, program, settings_of
+from program_run import ACCOUNT, program, run_program, settings_of
 
 from components.base import Place
 from components.grants import DrKeys, granted
@@ -35,11 +35,17 @@ READS = ("Get", "List", "Describe")
 
 
 @cache
+def whole(stack):
+    """A stack with every role that it can have."""
+    return run_program(stack, {"drill": {"schedule": "rate(30 days)"}})
+
+
+@cache
 def role_statements(stack):
     """(role, statement) for each inline policy of a stack."""
     return [
         (policy.inputs["role"], statement)
-        for policy in program(stack).of("RolePolicy")
+        for policy in whole(stack).of("RolePolicy")
         for statement in json.loads(policy.inputs["policy"])["Statement"]
     ]
 
@@ -183,3 +189,22 @@ def test_services_assume_roles_only_for_this_account_where_they_say_for_whom():
             if set(statement["Principal"]["Service"]) & silent:
                 continue
             assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_data_key_lets_in_logs_and_what_may_tell_the_topics(stack):
+    found = program(stack)
+    (key,) = [one for one in found.of("Key") if one.inputs["description"].endswith(": data")]
+    told = services(json.loads(found.of("TopicPolicy")[0].inputs["policy"]))
+    region = key.inputs["region"]
+    assert services(json.loads(key.inputs["policy"])) == told | {f"logs.{region}.amazonaws.com"}
+
+
+def services(document):
+    """The services that a resource's policy lets in."""
+    found = [
+        statement["Principal"]["Service"]
+        for statement in document["Statement"]
+        if "Service" in statement["Principal"]
+    ]
+    return {one for named in found for one in ([named] if isinstance(named, str) else named)}
