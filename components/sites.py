@@ -200,9 +200,11 @@ def _primary(place: Place) -> Outputs:
 
 
 def _guarded(place: Place, config: pulumi.Output[str]) -> pulumi.Output[str]:
-    """Airflow options may hold secrets: then what carries them is none of the state's business."""
-    overridden = place.settings.recovery.airflow_options
-    return pulumi.Output.secret(config) if overridden else config
+    """Airflow options and addresses may hold secrets: then the state shows nothing of it."""
+    settings = place.settings
+    addresses = [one.url for one in settings.detection.checks if one.url]
+    hides = settings.recovery.airflow_options or addresses
+    return pulumi.Output.secret(config) if hides else config
 
 
 def _to_add(place: Place, allowed: ExecutionArgs) -> Outputs:

@@ -157,9 +157,24 @@ def plain(value):
     return value
 
 
+def shown(value):
+    """`value` as a preview and the state show it: without secrets."""
+    if rpc.is_rpc_secret(value):
+        return "[secret]"
+    if isinstance(value, dict):
+        return {key: shown(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shown(item) for item in value]
+    return value
+
+
 @dataclass(frozen=True)
 class Registered:
-    """One resource as the program registered it."""
+    """One resource as the program registered it.
+
+    Args:
+        shown: its inputs without those that are secrets.
+    """
 
     type: str
     name: str
@@ -168,6 +183,7 @@ class Registered:
     parent: str
     protect: bool
     dependencies: tuple[str, ...]
+    shown: dict[str, Any]
 
 
 @dataclass
@@ -239,15 +255,17 @@ class Recorder(MockMonitor):
 
     def RegisterResource(self, request):  # noqa: N802 - gRPC's name
         answer = super().RegisterResource(request)
+        inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
         self.program.registered.append(
             Registered(
                 request.type,
                 request.name,
-                plain(rpc.deserialize_properties(request.object, keep_unknowns=True)),
+                plain(inputs),
                 answer.urn,
                 request.parent,
                 request.protect,
                 tuple(request.dependencies),
+                shown(inputs),
             )
         )
         return answer
