@@ -9,6 +9,9 @@ NAME_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,18}[a-z0-9]")
 """An installation's name: 2 to 20 characters, so that every name below fits the AWS limits
 (S3 buckets 63, Lambda functions and IAM roles 64, MWAA environments and state machines 80)."""
 
+RESERVED = ("amzn-s3-demo-", "sg-", "sthree-", "xn--")
+"""Beginnings that S3 and EC2 refuse for buckets and security groups, which begin with the name."""
+
 RECOVERY_DAG_PREFIX = "mwaa_dr_"
 """Every DAG of ours starts with this; imports, pauses and backups leave such DAGs alone."""
 

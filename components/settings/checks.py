@@ -9,6 +9,7 @@ from components.settings import declared, existing_checks, network_checks
 from components.settings.airflow import MICRO
 from components.settings.tree import Settings
 from contract.metrics import TAG_INSTALLATION
+from contract.names import RESERVED
 from contract.objectives import recovery_point
 from contract.severity import Severity
 from contract.sites import CopyMode, Site, Strategy
@@ -50,6 +51,14 @@ def problems(settings: Settings, refused: set[str]) -> list[str]:
 
 def _touches(key: str, refused: str) -> bool:
     return f"{refused}.".startswith(f"{key}.") or f"{key}.".startswith(f"{refused}.")
+
+
+def _name(s: Settings) -> Iterator[str]:
+    if f"{s.name}-".startswith(RESERVED):
+        yield (
+            f"name: {s.name!r} is not allowed; use one that does not begin with "
+            f"{', '.join(RESERVED)}, which S3 or EC2 refuse"
+        )
 
 
 def _witness(s: Settings) -> Iterator[str]:
@@ -238,9 +247,8 @@ def _notifications(s: Settings) -> Iterator[str]:
         start = ENDPOINT_START.get(one.protocol, "")
         if not one.endpoint.startswith(start) or ("email" in one.protocol) != ("@" in one.endpoint):
             wanted = f"one that starts with {start}" if start else "a mail address"
-            yield (
-                f"{key}.endpoint: {one.endpoint!r} is not allowed with {one.protocol}; use {wanted}"
-            )
+            # It may hold a token: it is not repeated.
+            yield f"{key}.endpoint: is not allowed with {one.protocol}; use {wanted}"
 
 
 def _told(s: Settings) -> Iterator[str]:
@@ -274,6 +282,7 @@ def _tags(s: Settings) -> Iterator[str]:
 
 
 CHECKS = (
+    Check(("name",), _name),
     Check(("partition", "primaryRegion", "drRegion", "witnessRegion", "recovery"), _witness),
     Check(("partition", "primaryRegion", "drRegion", "witnessRegion"), _partition),
     Check(("objectives.rpoMinutes", "backup.intervalSeconds", "backup.copyMode"), _rpo),

@@ -4,6 +4,7 @@ A field's description says what is allowed, so that it can end the sentence "...
 use ...": the error messages and the project file's documentation come from it.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -35,11 +36,44 @@ def _not_ours(options: dict[str, str]) -> dict[str, str]:
     return options
 
 
-OPTIONS = "Airflow options like `core.parallelism: 32`; those of `mwaa_dr` belong to this program"
-OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-zA-Z0-9_.-]+$")]
-Options = Annotated[
-    dict[OptionName, Annotated[str, BeforeValidator(_as_text)]], AfterValidator(_not_ours)
+def _as_mwaa_takes_them(options: dict[str, str]) -> dict[str, str]:
+    """Judged as a whole: a message about one value would show it."""
+    wrong = sorted(key for key, value in options.items() if not _OPTION_VALUE.fullmatch(value))
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: MWAA takes printable ASCII only, and no empty value")
+    return options
+
+
+def _as_aws_takes_them(tags: dict[str, str]) -> dict[str, str]:
+    for key, value in tags.items():
+        if not (_TAG_KEY.fullmatch(key) and _TAG_VALUE.fullmatch(value)):
+            raise ValueError(f"{key}: IAM or MWAA would refuse it")
+    return tags
+
+
+OPTIONS = (
+    "Airflow options like `core.parallelism: 32` (lower case, values in printable ASCII); those of "
+    "`mwaa_dr` belong to this program"
+)
+_OPTION_VALUE = re.compile(r"[ -~]{1,65536}")
+"""As MWAA's API model has it, like the pattern of the names."""
+OptionName = Annotated[
+    str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_.]*[a-z0-9_]$")
 ]
+Options = Annotated[
+    dict[OptionName, Annotated[str, BeforeValidator(_as_text)]],
+    AfterValidator(_as_mwaa_takes_them),
+    AfterValidator(_not_ours),
+]
+
+_TAG_KEY = re.compile(r"[\w .:/=+\-@]{1,128}")
+_TAG_VALUE = re.compile(r"[\w .:/=+\-@]{1,256}")
+"""What IAM and MWAA take, the strictest of those that tag; MWAA takes no empty value."""
+Tags = Annotated[dict[str, str], AfterValidator(_as_aws_takes_them)]
+TAGS = (
+    "up to 40 tags of letters, digits, spaces and _.:/=+-@, at most 128 in a key and 1 to 256 in a "
+    "value"
+)
 
 Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 REGION = "a Region like us-west-2"

@@ -9,7 +9,7 @@ from components.settings.adopted import Adopted
 from components.settings.airflow import Environment
 from components.settings.declared import CheckSettings
 from components.settings.existing import Existing
-from components.settings.section import OPTIONS, REGION, Options, Region, Section
+from components.settings.section import OPTIONS, REGION, TAGS, Options, Region, Section, Tags
 from contract.names import NAME_PATTERN, Names
 from contract.severity import Severity
 from contract.sites import CopyMode, InFlightRule, Site, Strategy
@@ -307,7 +307,7 @@ class Settings(Section):
         description="where your people read docs/runbook.md: an address without # and spaces",
     )
     escalation: Escalation = Field(default=Escalation(), description="escalation settings")
-    tags: dict[str, str] = Field(default_factory=dict, max_length=40, description="up to 40 tags")
+    tags: Tags = Field(default_factory=dict, max_length=40, description=TAGS)
 
     @property
     def names(self) -> Names:

@@ -76,6 +76,8 @@ def test_settings_are_frozen():
     [
         ("name", "Acme", "mwaa-dr:name: 'Acme' is not allowed; use 2 to 20 lower-case"),
         ("name", None, "mwaa-dr:name: is missing; give 2 to 20 lower-case letters"),
+        ("name", "sg", "mwaa-dr:name: 'sg' is not allowed; use one that does not begin with"),
+        ("name", "xn--data", "'xn--data' is not allowed"),
         ("account", 123456789012, "use the account's twelve digits, in quotes"),
         ("account", "1234", "mwaa-dr:account: '1234' is not allowed"),
         ("strategy", "warm", "'warm' is not allowed; use backup-restore or active-passive"),
@@ -211,6 +213,15 @@ def test_settings_are_frozen():
         ("notifications", [{"protocol": "https", "endpoint": "ftp://x"}], "that starts with https"),
         ("tags", {"aws:x": "1"}, "tags: 'aws:x' is not allowed"),
         ("tags", {"mwaa-dr:object": "1"}, "are reserved"),
+        (
+            "tags",
+            {"team": ""},
+            "mwaa-dr:tags: ['team'] is not allowed; use up to 40 tags of letters",
+        ),
+        ("tags", {"team": "a*b"}, "mwaa-dr:tags: ['team'] is not allowed"),
+        ("tags", {"t" * 129: "a"}, "at most 128 in a key and 1 to 256 in a value"),
+        ("recovery.airflowOptions", {"core.Mode": "x"}, "recovery.airflowOptions.core.Mode"),
+        ("recovery.airflowOptions", {f"core.{'x' * 60}": "x"}, "recovery.airflowOptions.core.xxx"),
         ("permissionsBoundary", "boundary", "use the ARN of a policy"),
         ("strategi", "x", "mwaa-dr:strategi: no such key; valid keys are account, adopted, agent"),
     ],
@@ -245,11 +256,23 @@ def test_a_rule_about_a_refused_value_is_left_out():
     assert len(problems) == 1
 
 
-def test_values_of_options_are_never_shown():
-    problems = refusal(
-        changed("environment.airflowConfigurationOptions", {"mwaa_dr.name": "hunter2"})
-    )
+@pytest.mark.parametrize("options", [{"mwaa_dr.name": "hunter2"}, {"smtp.password": "hunter2ä"}])
+def test_values_of_options_are_never_shown(options):
+    problems = refusal(changed("environment.airflowConfigurationOptions", options))
     assert not any("hunter2" in problem for problem in problems)
+
+
+def test_what_mwaa_does_not_take_as_an_option_is_refused():
+    for value in ("", "ä", "two\nlines"):
+        (problem,) = refusal(changed("recovery.airflowOptions", {"core.x": value}))
+        assert "recovery.airflowOptions: ['core.x'] is not allowed; use Airflow options" in problem
+
+
+def test_an_endpoint_that_is_refused_is_not_repeated():
+    told = [{"protocol": "https", "endpoint": "http://hooks.example.com/hunter2"}]
+    problems = refusal(changed("notifications", told))
+    assert problems == ("mwaa-dr:notifications.0.endpoint: is not allowed with https; use one that "
+                        "starts with https://",)  # fmt: skip
 
 
 def test_numbers_and_truth_values_are_options_too():
