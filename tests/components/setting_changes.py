@@ -20,6 +20,8 @@ HOLD_DATA = {
 }
 HARMLESS = {"same", "create", "update", "read", "refresh"}
 COUNTED = ("create", "update", "replace", "delete")
+LISTED = 8
+"""Types in a cell that are named one by one; what is replaced or deleted always is."""
 _PROTECTED = re.compile(r'error: unable to (?:replace|delete) resource "([^"]+)"')
 
 
@@ -67,6 +69,7 @@ CHANGES = (
         "`backup.copyMode` to `replicate`",
         {"backup.copyMode": "replicate", "objectives.rpoMinutes": 30},
     ),
+    _set("backup.objectLockDays", 7),
     _set("backup.allowDeletion", True),
     _set("metadata.retentionDays", 90),
     _set("agent.intervalSeconds", 30),
@@ -77,6 +80,8 @@ CHANGES = (
     _set("objectives.rtoMinutes", 90),
     _set("objectives.rpoMinutes", 20),
     _set("code.replication", False),
+    _set("code.seed", True),
+    _set("drill.schedule", "rate(30 days)"),
     Change(
         "another one of `notifications`",
         {"notifications": [{"protocol": "email", "endpoint": "on-call@example.com"}]},
@@ -92,7 +97,18 @@ CHANGES = (
     ),
     _set("witnessRegion", "ap-southeast-2"),
     _set("network.dr.natGateways", 2),
+    Change(
+        "`network.dr.egress` to `endpoints`",
+        {"network.dr.egress": "endpoints", "network.dr.natGateways": None},
+    ),
+    _set("network.dr.flowLogDays", 365),
+    _set("network.dr.flowLogDays", 0),
     Change("`network.primary.vpcCidr`", {"network.primary.vpcCidr": "10.70.0.0/16"}),
+    Change("`network.dr.vpcCidr`", {"network.dr.vpcCidr": "10.70.0.0/16"}),
+    Change(
+        "`network.dr` to subnets and groups that exist",
+        {"network.dr": {"subnetIds": ["subnet-1a", "subnet-1b"], "securityGroupIds": ["sg-1"]}},
+    ),
 )
 
 
@@ -119,10 +135,18 @@ def summary(found: list[Step] | str) -> str:
         kinds = sorted(
             (_short(kind), number) for (what, kind), number in counted.items() if what == op
         )
-        if kinds:
-            listed = (kind if number == 1 else f"{number} {kind}" for kind, number in kinds)
-            parts.append(f"{op} {', '.join(listed)}")
+        if len(kinds) > LISTED and op in HARMLESS:
+            parts.append(f"{op} resources of {len(kinds)} types")
+        elif kinds:
+            parts.append(f"{op} {', '.join(_counted(kind, number) for kind, number in kinds)}")
     return "; ".join(parts) or "nothing"
+
+
+def _counted(kind: str, number: int) -> str:
+    """Objects are files of code, of which each release has another number."""
+    if kind == "s3.BucketObjectv2":
+        return f"{kind} per file"
+    return kind if number == 1 else f"{number} {kind}"
 
 
 def _short(kind: str) -> str:
@@ -144,8 +168,9 @@ def page(rows: Iterable[tuple[str, str, str]]) -> str:
         "",
         "Each row is a preview of both committed stacks with one change, made with the real engine",
         "by `tests/components/test_changes_on_engine.py`, which fails where a row is no longer",
-        "true. Nothing that holds data (a bucket, a key, the table, an environment with its",
-        "metadata database) is ever replaced or deleted: where a change would, it is refused.",
+        "true. What holds data (a bucket, a key, the table, an environment with its metadata",
+        "database) is never replaced or deleted: where a change would, it is refused. Logs are not",
+        "among it: those of a network go with the network.",
         "",
         "| change | `primary` | `dr` |",
         "|---|---|---|",
