@@ -13,6 +13,7 @@ from components.iam import Statement
 from components.machines import statements
 from components.settings import parse
 from contract.functions import FUNCTIONS, Grant
+from contract.keys import startup_script
 from contract.names import Names
 from contract.sites import Site
 
@@ -160,10 +161,17 @@ def test_the_inline_policies_of_a_role_fit_into_it(stack):
     assert max(sizes.values()) < 10_240, "IAM quota: characters of all inline policies of a role"
 
 
-def test_no_environment_may_delete_a_backup():
-    for stack in STACKS:
-        for _, statement in role_statements(stack):
-            assert not any(action.startswith("s3:Delete") for action in statement["Action"])
+def test_nobody_may_delete_a_backup():
+    """A drill's own startup script, in the DAG bucket, is all that anybody may delete."""
+    deletable = {
+        (role, resource)
+        for stack in STACKS
+        for role, statement in role_statements(stack)
+        if any(action.startswith("s3:Delete") for action in statement["Action"])
+        for resource in statement["Resource"]
+    }
+    scripts = f"arn:aws:s3:::{NAMES.dag_bucket(Site.DR)}/{startup_script('drill-*')}"
+    assert deletable == {(NAMES.role(Site.DR, "remove-environment"), scripts)}
 
 
 def test_a_machine_may_only_call_what_its_definition_names():
