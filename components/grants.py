@@ -11,10 +11,11 @@ from components.plan import execution_role_arn
 from contract import events
 from contract.checks import CheckKind
 from contract.functions import Grant
-from contract.keys import STARTUP_SCRIPTS
+from contract.keys import STARTUP_SCRIPTS, startup_script
 from contract.machines import RECOVERY
 from contract.metrics import NAMESPACE
 from contract.sites import Site
+from contract.state import IncidentKind
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
 
@@ -218,7 +219,7 @@ def _start_recovery(dr: Place, keys: DrKeys) -> Granted:
 
 def _remove_environment(dr: Place, keys: DrKeys) -> Granted:
     del keys
-    scripts = f"{_bucket(dr, dr.dag_bucket)}/{STARTUP_SCRIPTS}*"
+    scripts = f"{_bucket(dr, dr.dag_bucket)}/{startup_script(f'{IncidentKind.DRILL}-*')}"
     return Granted(
         (
             Statement(
