@@ -74,6 +74,7 @@ def build(place: Place) -> Outputs:
 
 
 def _dr(place: Place) -> Outputs:
+    strategy = checked_strategy(place)
     guard = guard_of(place)  # before anything is registered
     kept = pulumi.ResourceOptions(protect=place.keep)
     key = data_key(place, kept)
@@ -146,7 +147,7 @@ def _dr(place: Place) -> Outputs:
     Alarms("alarm", AlarmsArgs(place=place, rows=dr_rows(place), topic_arns=topics))
     dashboard = Dashboard("overview", DashboardArgs(place=place))
     return {
-        OUTPUT: checked_strategy(place),
+        OUTPUT: strategy,
         "stateTable": table.name,
         "topicArn": topics[Severity.PAGE],
         "monitorMachineArn": machines[MONITOR].arn,

@@ -63,7 +63,7 @@ BEFORE = [
              "run_id": "r1", "owner": "drill", "extra": "{\"try\": 1}"}),
     ("log", {"id": 3, "dttm": at(61), "dag_id": None, "event": "cli_scheduler", "owner": "root"}),
     *(dag_row("hits"), dag_row("billing"), dag_row("paused", paused=True)),
-    dag_row("mwaa_dr_agent"),
+    *(dag_row("mwaa_dr_agent"), dag_row("retired", paused=True)),
     *run_rows(1, "hits", "r1", state="success", seconds=60),
     *run_rows(2, "hits", "r2", state="failed", seconds=120),
     *run_rows(3, "billing", "r3", state="running", seconds=590),

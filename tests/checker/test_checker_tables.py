@@ -34,7 +34,7 @@ def test_agrees_with_a_perfect_restore(pair):
         "variable": 2,
         "connection": 1,
         "slot_pool": 2,
-        "dag": 3,
+        "dag": 4,
         "dag_run": 4,
         "task_instance": 4,
         "task_fail": 1,
