@@ -18,7 +18,7 @@ from local import postgres
 from local.mwaa import install
 from tests.checker.generations import GENERATIONS, Generation, identifier
 from tests.checker.inputs import Database, Inputs
-from tests.checker.rows import AFTER, BEFORE, connect, insert_row
+from tests.checker.rows import AFTER, BEFORE, PAST, connect, insert_row
 from tests.checker.story import INPUTS, at
 
 OLD_KEY, NEW_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -121,7 +121,7 @@ def _fill(cluster: postgres.Cluster, generation: Generation) -> str:
             insert_row(cursor, key, name, _reparsed(name, row) if key == NEW_KEY else row)
 
     with source, source.cursor() as cursor:
-        for table, values in (*generation.first, *BEFORE):
+        for table, values in (*generation.first, *BEFORE, *PAST):
             insert(cursor, OLD_KEY, table, values)
     with source, source.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
@@ -131,7 +131,7 @@ def _fill(cluster: postgres.Cluster, generation: Generation) -> str:
             insert(cursor, OLD_KEY, table, values)
         cursor.execute("UPDATE variable SET val = 'two', is_encrypted = false WHERE id = 3")
     with restored, restored.cursor() as cursor:
-        for table, values in (*generation.first, *BEFORE):
+        for table, values in (*generation.first, *BEFORE, *PAST):
             if not any(own in values.values() for own in OWN):
                 insert(cursor, NEW_KEY, table, _restored(table, values))
     source.close()

@@ -63,12 +63,11 @@ BEFORE = [
              "run_id": "r1", "owner": "drill", "extra": "{\"try\": 1}"}),
     ("log", {"id": 3, "dttm": at(61), "dag_id": None, "event": "cli_scheduler", "owner": "root"}),
     *(dag_row("hits"), dag_row("billing"), dag_row("paused", paused=True)),
-    *(dag_row("mwaa_dr_agent"), dag_row("retired", paused=True)),
+    dag_row("mwaa_dr_agent"),
     *run_rows(1, "hits", "r1", state="success", seconds=60),
     *run_rows(2, "hits", "r2", state="failed", seconds=120),
     *run_rows(3, "billing", "r3", state="running", seconds=590),
     *run_rows(4, "mwaa_dr_agent", "own", state="success", seconds=100),
-    *run_rows(6, "retired", "r6", state="success", seconds=30),
     ("task_fail", {"id": 1, "dag_id": "hits", "run_id": "r2", "task_id": "work", "map_index": -1,
                    "duration": 3}),
     ("task_map", {"dag_id": "hits", "run_id": "r1", "task_id": "work", "map_index": -1,
@@ -82,6 +81,8 @@ BEFORE = [
                                "created_at": at(90)}),
 ]  # fmt: skip
 """Rows from before the snapshot; a value `s:x` is x under the database's own Fernet key."""
+PAST = [dag_row("retired", paused=True), *run_rows(6, "retired", "r6", state="success", seconds=30)]
+"""Rows from before the snapshot of a DAG whose file is gone."""
 AFTER = run_rows(5, "hits", "r5", state="success", seconds=610)
 """Rows from between the snapshot and the outage."""
 
