@@ -78,18 +78,20 @@ def losses(stack, *, of_every=False):
         yield from (Loss(stack, state["type"], resource.name, *item) for item in found.items())
 
 
-_RIGHTS = ("aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy")
+_EACH = re.compile(r"aws:(iam/role|iam/rolePolicy|s3/bucket):")
+"""Types of which each is judged by what it is for: rights, and what a bucket holds."""
 
 
 def _shape(state, name):
     """What resources have in common that rules judge alike.
 
-    Alarms differ by what they watch, uploads by their folder, and each role needs other rights.
+    Alarms differ by what they watch, uploads by their folder, roles and buckets by their purpose.
+    Which comes first is the engine's choice: of others any one must do.
     """
     inputs = state["inputs"]
     watched = (inputs.get("namespace"), inputs.get("metricName"), inputs.get("threshold"))
     folder = inputs.get("key", "").rpartition("/")[0]
-    own = name if state["type"] in _RIGHTS else ""
+    own = name if _EACH.match(state["type"]) else ""
     return (state["type"], own, watched, folder, frozenset(path for path, _ in _leaves(inputs, "")))
 
 
