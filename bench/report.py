@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from bench.metadata import RESULTS
+from local.markdown import table
 from local.paths import ROOT
 
 SNAPSHOT = ROOT / "bench" / "results.json"
@@ -44,7 +45,7 @@ def _figures(results: Mapping[str, Any]) -> str:
         (f"`{name}`", bar["what"], _amount(bar["value"], bar), _limit(bar), _met(bar))
         for name, bar in results["metadata_bars"].items()
     ]
-    return _table(("figure", "what", "measured", "bar", "met"), rows)
+    return table(("figure", "what", "measured", "bar", "met"), rows)
 
 
 def _raw(results: Mapping[str, Any]) -> str:
@@ -52,7 +53,7 @@ def _raw(results: Mapping[str, Any]) -> str:
         (f"`{name}`", _number(median(values)), ", ".join(_number(value) for value in values))
         for name, values in results["metadata_raw"].items()
     ]
-    return _table(("operation/side/task instances", "median", "every repetition"), rows)
+    return table(("operation/side/task instances", "median", "every repetition"), rows)
 
 
 def _facts(results: Mapping[str, Any]) -> str:
@@ -62,7 +63,7 @@ def _facts(results: Mapping[str, Any]) -> str:
     groups = facts.pop("measured", {})
     lines = [(name.replace("_", " "), str(value)) for name, value in facts.items()]
     lines += [(f"measured: {group}", when) for group, when in groups.items()]
-    return _table(("fact", "value"), [*lines, ("rows at 1 M", counts)])
+    return table(("fact", "value"), [*lines, ("rows at 1 M", counts)])
 
 
 def _amount(value: float | None, bar: Mapping[str, Any]) -> str:
@@ -86,11 +87,6 @@ def _met(bar: Mapping[str, Any]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"  # noqa: PLR2004
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 _PARTS = {"figures": _figures, "raw": _raw, "facts": _facts}

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -244,12 +243,12 @@ def _drill_age_days(runtime: Runtime) -> float:
 
 
 def _watched_since(runtime: Runtime) -> str:
-    known = runtime.state.get(state.WATCHED)
-    if known is None:
-        known = {"since": runtime.at()}
-        with suppress(StateConflictError):  # another look was the first; a minute is no matter
-            runtime.state.put(state.WATCHED, known, expected=None)
-    return str(known["since"])
+    def first(stored: _Item) -> tuple[_Item, str]:
+        if stored:
+            return None, str(stored["since"])
+        return {"since": runtime.at()}, runtime.at()
+
+    return runtime.state.change(state.WATCHED, first)
 
 
 def _escalate(runtime: Runtime, newest: _Item) -> None:

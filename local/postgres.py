@@ -147,6 +147,11 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
     return cluster
 
 
+def connect(url: str) -> "psycopg2.extensions.connection":
+    """A connection to the database that SQLAlchemy calls `url`."""
+    return psycopg2.connect(url.replace("+psycopg2", ""))
+
+
 def copy(url: str, data: Path) -> Cluster:
     """A physical copy of a running cluster as it is now, transaction ids included, started.
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import psycopg2
-
 from contract.lifecycle import SiteState
 from contract.pulse import Pulse
 from contract.sites import Site
@@ -183,7 +181,7 @@ class Comeback:
         drill = self.watch.incident_of(incident_id)
         if drill["status"] != IncidentStatus.SUCCEEDED:
             raise DrillError(f"{incident_id} is {drill['status']}: {drill['reason']}")
-        with psycopg2.connect(self._database(Site.DR).replace("+psycopg2", "")) as connection:
+        with postgres.connect(self._database(Site.DR)) as connection:
             cursor = connection.cursor()
             cursor.execute(
                 "SELECT dag_id FROM dag WHERE is_paused IS NOT TRUE "
@@ -198,7 +196,7 @@ class Comeback:
 
     def _first_beat(self, since: datetime) -> datetime:
         """When a scheduler of the primary environment first started after it was back."""
-        with psycopg2.connect(self._database(Site.PRIMARY).replace("+psycopg2", "")) as connection:
+        with postgres.connect(self._database(Site.PRIMARY)) as connection:
             cursor = connection.cursor()
             cursor.execute(
                 "SELECT min(start_date) FROM job WHERE job_type = 'SchedulerJob' "

@@ -2,10 +2,9 @@
 
 from datetime import UTC, datetime
 
-import psycopg2
-
 from bench import ddl
 from bench.rows import DAGS, HELPERS, STATEMENTS, TASKS
+from local import postgres
 
 PREFIX = "retired_"
 """How the ids of these DAGs begin."""
@@ -23,7 +22,7 @@ def add(url: str, task_instances: int) -> None:
     finished.
     """
     values = {"runs": task_instances // TASKS, "anchor": datetime.now(UTC).isoformat()}
-    connection = psycopg2.connect(url.replace("+psycopg2", ""))
+    connection = postgres.connect(url)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(HELPERS, values)
@@ -37,8 +36,6 @@ def add(url: str, task_instances: int) -> None:
                 cursor.execute(STATEMENTS[table], values)
             cursor.execute("DROP SCHEMA bench CASCADE")
             ddl.heal_sequences(cursor)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
     finally:
         connection.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 from local.drill.outages import DISTURBANCES
 from local.gateway.outage import Mode
+from local.markdown import table
 from local.paths import BUILD, ROOT
 
 PAGE = ROOT / "docs" / "drills.md"
@@ -85,10 +86,9 @@ def merged(page: str, rows: Iterable[tuple[str, ...]]) -> str:
         raise ValueError(f"{PAGE.name}: {BEGIN} or {END} is missing, between which the table is")
     lines = [line for line in old.splitlines() if line.startswith("| ")][2:]
     known = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
-    table = {cells[:KIND]: cells for cells in (*known, *rows)}
-    shown = [HEAD, ("---",) * len(HEAD), *(table[kind] for kind in sorted(table))]
-    text = "\n".join("| " + " | ".join(cells) + " |" for cells in shown)
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    latest = {cells[:KIND]: cells for cells in (*known, *rows)}
+    made = table(HEAD, [latest[kind] for kind in sorted(latest)])
+    return f"{before}{BEGIN}\n{made}\n{END}{after}"
 
 
 def main() -> None:

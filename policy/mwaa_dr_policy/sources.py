@@ -173,11 +173,13 @@ def _with_inputs(resource: PolicyResource) -> dict[str, Any]:
 
 def _settled(outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs; of one that is not known whole the input, or nothing if there is none."""
-    return {
-        key: value if key in _COMPUTED or not _has_unknown(value) else inputs[key]
-        for key, value in outputs.items()
-        if key in _COMPUTED or key in inputs or not _has_unknown(value)
-    }
+    found: dict[str, Any] = {}
+    for key, value in outputs.items():
+        if key in _COMPUTED or not _has_unknown(value):
+            found[key] = value
+        elif key in inputs:
+            found[key] = inputs[key]
+    return found
 
 
 def _has_unknown(value: Any) -> bool:  # noqa: ANN401

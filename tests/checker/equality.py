@@ -49,10 +49,10 @@ def check(
                 "table-exists", table.name, restored.has(table.name), "the new owner lacks it"
             )
             found = _compare(table, outcome, there, restored.rows(table), findings)
-            past = source.past(table)
+            past, past_here = source.past(table), restored.past(table)
             findings.check(
-                f"{table.name}-past-equal", outcome.inputs.past, restored.past(table) == past,
-                f"rows and digest are {restored.past(table)}, they were {past}",
+                f"{table.name}-past-equal", outcome.inputs.past, past_here == past,
+                f"rows and digest are {past_here}, they were {past}",
             )  # fmt: skip
             results.append(replace(found, past_rows=past[0]))
     _changed_runs_are_there(outcome, findings)

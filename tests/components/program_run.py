@@ -158,6 +158,11 @@ def plain(value):
     return value
 
 
+def short(kind):
+    """`s3.Bucket` of `aws:s3/bucket:Bucket`, as pulumi_aws calls it."""
+    return f"{kind.partition(':')[2].partition('/')[0]}.{kind.rpartition(':')[2]}"
+
+
 def shown(value):
     """`value` as a preview and the state show it: without secrets."""
     if rpc.is_rpc_secret(value):
@@ -342,3 +347,9 @@ def _forget(loop: asyncio.AbstractEventLoop) -> None:
 def program(stack: str) -> Program:
     """The program as the committed file has it: run once for all tests that only look."""
     return run_program(stack)
+
+
+@cache
+def rehearsing(stack: str) -> Program:
+    """With drills by the clock: then a stack has every function and every role that there is."""
+    return run_program(stack, {"drill": {"schedule": "rate(30 days)"}})

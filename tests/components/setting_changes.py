@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine_cloud import Cloud, Step, kind_of, steps
+from program_run import short
 
 from local.paths import ROOT
 
@@ -120,7 +121,7 @@ def planned(cloud: Cloud, stack: str, change: Change) -> list[Step] | str:
         return steps(done.stdout)
     said = json.loads(done.stdout[done.stdout.index("{") :]).get("diagnostics", [])
     found = [_PROTECTED.match(one["message"]) for one in said]
-    kinds = sorted({_short(kind_of(one[1])) for one in found if one})
+    kinds = sorted({short(kind_of(one[1])) for one in found if one})
     assert kinds, f"{change.title}, {stack}: {done.stdout}{done.stderr}"
     return f"refused: {', '.join(kinds)} would be replaced"
 
@@ -133,7 +134,7 @@ def summary(found: list[Step] | str) -> str:
     parts = []
     for op in COUNTED:
         kinds = sorted(
-            (_short(kind), number) for (what, kind), number in counted.items() if what == op
+            (short(kind), number) for (what, kind), number in counted.items() if what == op
         )
         if len(kinds) > LISTED and op in HARMLESS:
             parts.append(f"{op} resources of {len(kinds)} types")
@@ -147,12 +148,6 @@ def _counted(kind: str, number: int) -> str:
     if kind == "s3.BucketObjectv2":
         return f"{kind} per file"
     return kind if number == 1 else f"{number} {kind}"
-
-
-def _short(kind: str) -> str:
-    """`s3.Bucket` of `aws:s3/bucket:Bucket`, as pulumi_aws calls it."""
-    module = kind.removeprefix("aws:").partition("/")[0]
-    return f"{module}.{kind.rpartition(':')[2]}"
 
 
 def harmed(found: list[Step] | str) -> list[Step]:

@@ -5,7 +5,7 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from program_run import ACCOUNT, program, run_program, settings_of
+from program_run import ACCOUNT, program, rehearsing, settings_of
 
 from components.base import Place
 from components.grants import DrKeys, granted
@@ -36,17 +36,11 @@ READS = ("Get", "List", "Describe")
 
 
 @cache
-def whole(stack):
-    """A stack with every role that it can have."""
-    return run_program(stack, {"drill": {"schedule": "rate(30 days)"}})
-
-
-@cache
 def role_statements(stack):
     """(role, statement) for each inline policy of a stack."""
     return [
         (policy.inputs["role"], statement)
-        for policy in whole(stack).of("RolePolicy")
+        for policy in rehearsing(stack).of("RolePolicy")
         for statement in json.loads(policy.inputs["policy"])["Statement"]
     ]
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from functools import cache
 
 import pytest
-from program_run import ACCOUNT, LEAST_ADOPTED, OURS, run_program, settings_of
+from program_run import ACCOUNT, LEAST_ADOPTED, OURS, run_program, settings_of, short
 
 import components
 from components.base import Component
@@ -40,10 +40,6 @@ def classes():
 
 
 CLASSES = dict(classes())
-
-
-def short(token):
-    return f"{token.partition(':')[2].partition('/')[0]}.{token.rpartition(':')[2]}"
 
 
 @cache

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from program_run import ACCOUNT, OURS, program, run_program, settings_of
+from program_run import ACCOUNT, OURS, program, rehearsing, run_program, settings_of
 
 from components.settings import SettingsError
 from components.sites import WrongAccountError
@@ -266,14 +266,8 @@ def test_the_handlers_get_the_whole_configuration():
     assert config.dr.dag_bucket == program("dr").outputs["dagBucket"]
 
 
-@cache
-def rehearsing():
-    """The DR stack with drills by the clock, which has every function that there is."""
-    return run_program("dr", {"drill": {"schedule": "rate(30 days)"}})
-
-
 def test_every_step_is_a_function_with_its_own_role_and_log():
-    found = rehearsing()
+    found = rehearsing("dr")
     roles = set()
     for spec in FUNCTIONS:
         inputs = found.one("Function", name=NAMES.function(spec.step)).inputs
@@ -288,9 +282,9 @@ def test_every_step_is_a_function_with_its_own_role_and_log():
 def test_without_a_schedule_of_drills_nothing_is_made_for_it():
     names = {one.urn: json.dumps(one.inputs, default=str) for one in program("dr").resources}
     assert [urn for urn, text in names.items() if "analytics-dr-rehearse" in text] == []
-    made = {one.urn for one in rehearsing().resources} - names.keys()
+    made = {one.urn for one in rehearsing("dr").resources} - names.keys()
     assert any("analytics-dr-rehearse" in one.inputs.get("name", "")
-               for one in rehearsing().resources if one.urn in made)  # fmt: skip
+               for one in rehearsing("dr").resources if one.urn in made)  # fmt: skip
 
 
 def test_functions_start_after_their_permissions():

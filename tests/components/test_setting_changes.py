@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from program_run import ROOT
+from program_run import ROOT, short
 from setting_changes import CHANGES, HOLD_DATA, harmed, page, summary
 
 PAGE = (ROOT / "docs" / "changes.md").read_text()
@@ -19,9 +19,7 @@ def test_every_change_has_its_row_in_order():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_nothing_that_holds_data_is_replaced_or_deleted(row):
-    held = {
-        f"{kind.split(':')[1].partition('/')[0]}.{kind.rpartition(':')[2]}" for kind in HOLD_DATA
-    }
+    held = {short(kind) for kind in HOLD_DATA}
     for cell in row[1:]:
         for part in cell.split("; "):
             operation, _, kinds = part.partition(" ")

@@ -162,9 +162,10 @@ def recorded(known: Container[str]) -> dict[str, set[str]]:
         known: names of tests that there still are, without their parameters.
     """
     tests: dict[str, set[str]] = defaultdict(set)
+    definitions = fingerprint()
     for file in RECORDS.glob("*.json"):
         found = json.loads(file.read_text())
-        if found["definitions"] == fingerprint() and found["test"].partition("[")[0] in known:
+        if found["definitions"] == definitions and found["test"].partition("[")[0] in known:
             tests[found["test"]].update(found["edges"])
     return dict(tests)
 
