@@ -116,7 +116,8 @@ class Comeback:
         found = Return(
             returned_at=returned_at,
             heartbeat_at=self._first_beat(returned_at),
-            fenced_at=max(datetime.fromisoformat(report["at"]) for report in reports),
+            fenced_at=max(datetime.fromisoformat(report["at"]) for report in reports)
+            - self.aws.clocks.of_airflow,
             listed=sorted(
                 {
                     f"{run['dag_id']}/{run['run_id']}"
@@ -201,10 +202,10 @@ class Comeback:
             cursor.execute(
                 "SELECT min(start_date) FROM job WHERE job_type = 'SchedulerJob' "
                 "AND start_date > %s",
-                [since],
+                [since + self.aws.clocks.of_airflow],
             )
             (found,) = cursor.fetchone() or (None,)
         connection.close()
         if found is None:
             raise DrillError("no scheduler of the old owner started again")
-        return found
+        return found - self.aws.clocks.of_airflow

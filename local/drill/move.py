@@ -54,6 +54,7 @@ class Move:
         self.progress = progress
         self.target = target
         self.epoch = epoch
+        self._seen: dict[str, datetime] = {}
         # What this environment did in an earlier life is no success of this one.
         progress.scheduled[user.environment].clear()
 
@@ -62,7 +63,7 @@ class Move:
         return self.user.environment
 
     def reach(self, step: Step) -> datetime:
-        """Wait for a step of the incident; return when it was taken.
+        """Wait for a step of the incident; return when it was seen.
 
         Raises:
             DrillError: it did not come in time, or the incident says that it failed.
@@ -70,20 +71,23 @@ class Move:
 
         def there() -> bool:
             incident = self.incident()
-            reached = list(_by_time(incident))
+            reached, at = incident.get("timeline", {}), now()
+            for name in reached:
+                self._seen.setdefault(name, at)
             self.journal.status(
                 f"last verdicts: {self.watch.verdict()}   incident: "
-                f"{incident.get('incident_id', 'none')} {' > '.join(reached[-4:])}"
+                f"{incident.get('incident_id', 'none')} {' > '.join(list(self._seen)[-4:])}"
             )
-            return step.value in incident.get("timeline", {})
+            return step.value in reached
 
         wait_until(
             f"the incident came to {step.value!r}",
             there,
             seconds=LIMITS.get(step, 60),
+            every=0.25,
             missing=lambda: f"last verdicts: {self.watch.verdict()}; incident: {self.incident()}",
         )
-        return datetime.fromisoformat(self.incident()["timeline"][step.value]["at"])
+        return self._seen[step.value]
 
     def incident(self) -> dict[str, Any]:
         """The incident on the epoch before this move's.
@@ -156,12 +160,8 @@ class Move:
     def _behind(self, owed_until: datetime) -> list[str]:
         """Runs that were owed by then and are not done, and DAGs that still have to make some."""
         try:
-            late = self.user.with_a_run_due(owed_until) & ACTIVE
-            return [*sorted(late), *self.user.unfinished_runs(owed_until)]
+            by = owed_until + self.watch.aws.clocks.of_airflow
+            late = self.user.with_a_run_due(by) & ACTIVE
+            return [*sorted(late), *self.user.unfinished_runs(by)]
         except REST_ERRORS as error:
             return [str(error)]
-
-
-def _by_time(incident: dict[str, Any]) -> list[str]:
-    entries = incident.get("timeline", {}).values()
-    return [str(entry["step"]) for entry in sorted(entries, key=lambda entry: entry["at"])]

@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 
 from contract.sites import Site, Strategy
+from local.clocks import Clocks
 from local.drill import history, report, verdict
 from local.drill.comeback import BACK_EPOCH, LOST_EPOCH, Comeback, standby_follows
 from local.drill.journal import Journal
@@ -54,6 +55,10 @@ DEPLOY_SECONDS = 300
     "--past", type=click.IntRange(min=0), default=0, metavar="N",
     help=f"Begin with N task instances of the past, a multiple of {history.STEP:,}.",
 )  # fmt: skip
+@click.option(
+    "--clocks-apart", type=float, default=0.0, metavar="SECONDS",
+    help="Airflow's clock is so far ahead and the functions' as far behind; or the reverse.",
+)  # fmt: skip
 @click.option("--control", is_flag=True, help="Lose the Region when nothing is in flight.")
 @click.option("--keep", is_flag=True, help="Leave the local AWS up afterwards, to look at it.")
 @click.option(
@@ -61,20 +66,23 @@ DEPLOY_SECONDS = 300
     help="Multiplies every time limit, for a machine that is busy with other things.",
 )  # fmt: skip
 def main(
-    *, strategy: str, airflow: str, outage: str, same_region: bool, past: int, control: bool,
-    keep: bool, patience: float,
+    *, strategy: str, airflow: str, outage: str, same_region: bool, past: int,
+    clocks_apart: float, control: bool, keep: bool, patience: float,
 ) -> None:  # fmt: skip
     _check_past(past, airflow)
+    clocks = _chosen_clocks(clocks_apart)
     outage = _chosen(outage, same_region=same_region)
     Patience.factor = patience
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the local AWS is stopped too
     parts = {"same-region": same_region, "past": past > 0, "control": control}
+    if clocks_apart:
+        parts[f"clocks{clocks_apart:+g}"] = True
     if outage != Mode.HANG and not same_region:
         parts = {outage: True, **parts}
     folder = DRILLS / "-".join([strategy, *(part for part, chosen in parts.items() if chosen)])
     console = Console()
     journal = Journal(f"Drill: {strategy}, Airflow {airflow}, outage: {outage}", console)
-    drill = Drill(folder, Strategy(strategy), airflow, journal)
+    drill = Drill(folder, Strategy(strategy), airflow, journal, clocks)
     try:
         with journal.showing():
             findings = drill.run(outage, past=past, control=control)
@@ -108,6 +116,16 @@ def _chosen(outage: str, *, same_region: bool) -> str:
     return Mode.ENVIRONMENT.value
 
 
+def _chosen_clocks(apart: float) -> Clocks:
+    """Raises click.UsageError where no clock can be set apart."""
+    clocks = Clocks.apart(apart)
+    try:
+        clocks.check()
+    except RuntimeError as error:
+        raise click.UsageError(f"--clocks-apart {apart:g}: {error}") from None
+    return clocks
+
+
 def _check_past(past: int, airflow: str) -> None:
     if past % history.STEP:
         raise click.UsageError(f"--past {past}: use a multiple of {history.STEP}")
@@ -136,13 +154,16 @@ class Scene:
 class Drill:
     """One drill, with everything it writes in `folder`."""
 
-    def __init__(self, folder: Path, strategy: Strategy, airflow: str, journal: Journal) -> None:
+    def __init__(
+        self, folder: Path, strategy: Strategy, airflow: str, journal: Journal, clocks: Clocks
+    ) -> None:
         self.folder = folder
         self.root = folder / "aws"
         self.ledger = folder / "ledger.jsonl"
         self.strategy = strategy
         self.airflow = airflow
         self.journal = journal
+        self.clocks = clocks
 
     @property
     def creates(self) -> bool:
@@ -196,6 +217,7 @@ class Drill:
             access=access,
             comeback=comeback,
             disturbance=disturbance,
+            clocks=self.clocks,
         )
         (self.folder / "report.json").write_text(json.dumps(result, indent=1))
         shown = picture(scene.aws, scene.stacks.names, result)
@@ -252,7 +274,7 @@ class Drill:
             stop(self.root)
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
-            aws = start(self.root)
+            aws = start(self.root, clocks=self.clocks)
         workload = write_dags(self.folder / "dags")
         self.ledger.touch()
         stacks = Stacks(self.folder, aws)

@@ -62,7 +62,15 @@ def _what(report: Mapping[str, Any]) -> str:
         said = f"the Region ({outage})"
     said += ", one Region" if regions["primary"] == regions["dr"] else ""
     past = report.get("past", {}).get("task_instance", 0)
-    return said + (f", a past of {past:,} task instances" if past else "")
+    said += f", a past of {past:,} task instances" if past else ""
+    clocks = report.get("clocks_ahead")
+    return said + (f", {_apart(clocks)}" if clocks else "")
+
+
+def _apart(clocks: Mapping[str, float]) -> str:
+    return (
+        f"Airflow's clock {clocks['airflow']:+.0f} s, the functions' {clocks['functions']:+.0f} s"
+    )
 
 
 def _seconds(step: Mapping[str, Any]) -> float:

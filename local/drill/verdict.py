@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from contract.sites import Site, Strategy
+from local.clocks import RIGHT, Clocks
 from local.drill import history
 from local.drill.comeback import Handover, Rehearsal, Return
 from local.drill.journal import Journal
@@ -104,6 +105,7 @@ class Evidence:
             "past": history.PREFIX,
             "behind": 60 * Patience.factor,
             "backup_allowance": 30 * Patience.factor,
+            "airflow_ahead": self.aws.clocks.airflow,
         }
         inputs = self.folder / f"{name}inputs.json"
         inputs.write_text(json.dumps({**common, **told}, indent=1))
@@ -185,12 +187,14 @@ def compose(
     access: dict[str, Any],
     comeback: dict[str, Any] | None = None,
     disturbance: dict[str, Any] | None = None,
+    clocks: Clocks = RIGHT,
 ) -> dict[str, Any]:
     """The report; its names are fixed, other programs read it.
 
     Args:
         access: what `permissions` says of the calls of every role.
         disturbance: what came before the loss and was none; None if nothing did.
+        clocks: under which functions and Airflow ran.
         comeback: what came after the recovery; None if the drill ended there.
     """
     runs = findings["runs"]
@@ -232,6 +236,7 @@ def compose(
         and (comeback is None or comeback["verified"]),
         **({} if comeback is None else {"comeback": comeback}),
         **({} if disturbance is None else {"disturbance": disturbance}),
+        **({"clocks_ahead": asdict(clocks)} if clocks != RIGHT else {}),
     }
 
 

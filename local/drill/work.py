@@ -43,11 +43,6 @@ def write_dags(folder: Path) -> Path:
     return table
 
 
-def _cycle_second() -> float:
-    at = datetime.now(UTC)
-    return (at - workload.anchor_near(at)).total_seconds()
-
-
 class Work:
     """A user at the primary environment.
 
@@ -65,6 +60,11 @@ class Work:
     @property
     def here(self) -> str:
         return self.user.environment
+
+    def _cycle_second(self) -> int:
+        """How far the workload's cycle is, by the clock of the Airflow that follows it."""
+        at = now() + self.watch.aws.clocks.of_airflow
+        return int((at - workload.anchor_near(at)).total_seconds())
 
     def begin(self) -> None:
         """Wait until every DAG is parsed, add what they need, un-pause them."""
@@ -165,7 +165,7 @@ class Work:
             )
             wait_until(
                 "the cycle came to its busy part",
-                lambda: int(_cycle_second()) in BUSY,
+                lambda: self._cycle_second() in BUSY,
                 seconds=150,
                 every=0.2,
             )
@@ -176,7 +176,7 @@ class Work:
             for _ in range(3):
                 wait_until(
                     "the cycle came to its quiet part",
-                    lambda: int(_cycle_second()) in QUIET,
+                    lambda: self._cycle_second() in QUIET,
                     seconds=150,
                     every=0.2,
                 )
@@ -186,7 +186,7 @@ class Work:
 
     def _is_backed_up_quietly(self) -> bool:
         quiet_since = None
-        while int(_cycle_second()) in QUIET:
+        while self._cycle_second() in QUIET:
             if self.user.unfinished_runs():
                 quiet_since = None
             elif quiet_since is None:

@@ -2,8 +2,9 @@
 
 import importlib
 import threading
-from pathlib import Path
 from typing import Any, Protocol
+
+from local.gateway.world import World
 
 
 class Environments(Protocol):
@@ -27,11 +28,11 @@ class Environments(Protocol):
 
 
 class Mwaa:
-    """The emulator named by `module:Class`, called with root, endpoint and account."""
+    """The emulator named by `module:Class`, called with root, endpoint, account and its clock."""
 
-    def __init__(self, name: str, root: Path, endpoint: str, account: str) -> None:
+    def __init__(self, name: str, world: World) -> None:
         self._name = name
-        self._arguments = (root / "mwaa", endpoint, account)
+        self._world = world
         self._made: Environments | None = None
         self._lock = threading.Lock()
 
@@ -41,7 +42,10 @@ class Mwaa:
             if self._made is None:
                 module, _, attribute = self._name.partition(":")
                 factory = getattr(importlib.import_module(module), attribute)
-                self._made = factory(*self._arguments)
+                world = self._world
+                self._made = factory(
+                    world.root / "mwaa", world.endpoint, world.account, ahead=world.clocks.airflow
+                )
             assert self._made is not None  # noqa: S101
             return self._made
 

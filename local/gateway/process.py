@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from local.clocks import RIGHT, Clocks
 from local.gateway.control import Control
 from local.gateway.world import ACCESS_KEY, ACCOUNT, SECRET_KEY
 from local.paths import ROOT
@@ -29,6 +30,7 @@ class LocalAws:
     endpoint: str
     pid: int
     account: str
+    clocks: Clocks = RIGHT
 
     @property
     def control(self) -> Control:
@@ -53,21 +55,29 @@ def state_file(root: Path) -> Path:
 def find(root: Path) -> LocalAws | None:
     """The gateway that was started for `root`, if its process lives."""
     try:
-        known = LocalAws(**json.loads(state_file(root).read_text()))
+        told = json.loads(state_file(root).read_text())
+        known = LocalAws(**{**told, "clocks": Clocks(**told["clocks"])})
         process = psutil.Process(known.pid)
         ours = any("local.gateway.server" in part for part in process.cmdline())
-    except (OSError, ValueError, TypeError, psutil.Error):
+    except (OSError, ValueError, TypeError, KeyError, psutil.Error):
         return None
     return known if ours and process.status() != psutil.STATUS_ZOMBIE else None
 
 
-def start(root: Path, *, port: int | None = None, mwaa: str | None = None) -> LocalAws:
+def start(
+    root: Path,
+    *,
+    port: int | None = None,
+    mwaa: str | None = None,
+    clocks: Clocks = RIGHT,
+) -> LocalAws:
     """Start a gateway that outlives this process, and wait until it answers.
 
     Args:
         root: folder for everything it writes; at most one gateway per folder.
         port: loopback port; a free one by default.
         mwaa: `module:Class` of another MWAA emulator.
+        clocks: of what runs in it.
 
     Raises:
         RuntimeError: one is running already, or the new one ended at once (with its log).
@@ -82,6 +92,7 @@ def start(root: Path, *, port: int | None = None, mwaa: str | None = None) -> Lo
     port = port or free_port()
     arguments = [sys.executable, "-m", "local.gateway.server", "--port", str(port)]
     arguments += ["--root", str(root), *(("--mwaa", mwaa) if mwaa else ())]
+    arguments += [f"--functions-ahead={clocks.functions}", f"--airflow-ahead={clocks.airflow}"]
     log = root / "gateway.log"
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MOTO_"))}
     with log.open("wb") as output:
@@ -94,7 +105,7 @@ def start(root: Path, *, port: int | None = None, mwaa: str | None = None) -> Lo
             stderr=output,
             start_new_session=True,
         )
-    found = LocalAws(f"http://127.0.0.1:{port}", process.pid, ACCOUNT)
+    found = LocalAws(f"http://127.0.0.1:{port}", process.pid, ACCOUNT, clocks)
     deadline = time.monotonic() + START_SECONDS
     while not found.control.healthy(process.pid):
         if process.poll() is not None or time.monotonic() > deadline:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from local.clocks import RIGHT, Clocks, sweep
 from local.gateway.world import ACCESS_KEY, SECRET_KEY, World
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,10 @@ class Gateway:
         port: free loopback port.
         root: folder for everything it writes.
         mwaa: `module:Class` of the MWAA emulator.
+        clocks: of what runs in it.
     """
 
-    def __init__(self, port: int, root: Path, mwaa: str = MWAA) -> None:
+    def __init__(self, port: int, root: Path, mwaa: str = MWAA, clocks: Clocks = RIGHT) -> None:
         os.environ.update(AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY)
         # moto reads its settings from the environment when it is imported.
         from werkzeug.serving import make_server  # noqa: PLC0415
@@ -49,7 +51,7 @@ class Gateway:
         from local.gateway.telemetry import Telemetry  # noqa: PLC0415
 
         root.mkdir(parents=True, exist_ok=True)
-        self.world = World(f"http://127.0.0.1:{port}", root)
+        self.world = World(f"http://127.0.0.1:{port}", root, clocks)
         telemetry = Telemetry(self.world)
         guard = Guard(self.world.account)
         self._deliveries = Deliveries(self.world, guard)
@@ -57,7 +59,7 @@ class Gateway:
         self._replicator = Replicator(self.world, guard, telemetry)
         alarms = Alarms(self.world, self._deliveries, telemetry)
         scheduler = Scheduler(self.world, self._deliveries, telemetry)
-        self._mwaa = Mwaa(mwaa, root, self.world.endpoint, self.world.account)
+        self._mwaa = Mwaa(mwaa, self.world)
         moto_patches.apply_all(
             moto_patches.Parts(
                 world=self.world,
@@ -108,7 +110,7 @@ class Gateway:
         threading.Timer(SHUTDOWN_SECONDS, os._exit, (1,)).start()
         self.world.stopping.set()
         self.world.outages.end()
-        for close in (self._close_environments, self._runner.kill, self._deliveries.close):
+        for close in (self._close_environments, self._runner.kill, self._deliveries.close, sweep):
             try:
                 close()
             except Exception:
@@ -132,13 +134,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--mwaa", default=MWAA, help="module:Class of the MWAA emulator")
+    for name in ("functions", "airflow"):
+        parser.add_argument(f"--{name}-ahead", type=float, default=0.0, metavar="SECONDS")
     arguments = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     for noisy in ("botocore", "werkzeug", "urllib3", "moto.stepfunctions"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    gateway = Gateway(arguments.port, arguments.root.resolve(), arguments.mwaa)
+    clocks = Clocks(functions=arguments.functions_ahead, airflow=arguments.airflow_ahead)
+    gateway = Gateway(arguments.port, arguments.root.resolve(), arguments.mwaa, clocks)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=gateway.stop, daemon=True).start())
     gateway.serve()

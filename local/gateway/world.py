@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from local.clocks import RIGHT, Clocks
 from local.gateway.notifications import Notifications
 from local.gateway.outage import Outages
 from local.gateway.request_log import RequestLog
@@ -92,10 +93,12 @@ class World:
     Args:
         endpoint: URL of the gateway.
         root: folder for everything it writes.
+        clocks: of what runs in it.
     """
 
     endpoint: str
     root: Path
+    clocks: Clocks = RIGHT
     account: str = ACCOUNT
     outages: Outages = field(default_factory=Outages)
     requests: RequestLog = field(default_factory=RequestLog)

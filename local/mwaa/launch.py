@@ -23,11 +23,16 @@ Held = subprocess.Popen[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How often the sidecar acts (MWAA's are about 30 and 60 seconds), and the script's limit."""
+    """How often the sidecar acts (MWAA's are about 30 and 60 seconds), a script's limit, the clock.
+
+    Args:
+        ahead: seconds by which the clock of the containers is ahead of the right time.
+    """
 
     sync_seconds: float = 3.0
     metric_seconds: float = 10.0
     script_seconds: float = STARTUP_SECONDS
+    ahead: float = 0.0
 
 
 def _log(folders: Folders, name: str) -> Path:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from cryptography.fernet import Fernet
 
-from local import leash, postgres
+from local import clocks, leash, postgres
 from local.mwaa import artifacts, family, install, launch
 from local.mwaa.aws import Aws
 from local.mwaa.container import Event
@@ -202,6 +202,7 @@ class Runtime:
             web_port=self.web_port,
             statsd_port=self.statsd_port,
             options=document.get("AirflowConfigurationOptions", {}),
+            clock=clocks.variables(self.timing.ahead),
         )
 
     def _add(self, name: str, part: Supervised, run: int) -> None:
@@ -264,7 +265,7 @@ class Runtime:
     def _usable(self, since: float) -> bool:
         health = self.web.health()
         beat = health.get("scheduler", {}).get("latest_scheduler_heartbeat") or ""
-        return scheduler_ready(health) and _epoch(beat) >= since
+        return scheduler_ready(health) and _epoch(beat) >= since + self.timing.ahead
 
     def _wait(self, done: Callable[[], bool], seconds: float, what: str, run: int) -> None:
         deadline = time.monotonic() + seconds

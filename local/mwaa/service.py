@@ -38,15 +38,22 @@ class MwaaService:
         endpoint: URL of the AWS that the environments use.
         account: twelve digits.
         timing: how often DAGs are synced and metrics published.
+        ahead: seconds by which the clock of what runs in the environments is ahead.
     """
 
     def __init__(
-        self, root: Path, endpoint: str, account: str, timing: Timing | None = None
+        self,
+        root: Path,
+        endpoint: str,
+        account: str,
+        timing: Timing | None = None,
+        *,
+        ahead: float = 0.0,
     ) -> None:
         self._root = root.resolve()
         self._account = account
         self._aws = Aws(endpoint)
-        self._timing = timing or Timing()
+        self._timing = timing or Timing(ahead=ahead)
         self._environments: dict[tuple[str, str], Environment] = {}
         self._lock = threading.RLock()
         self._tokens = Tokens()

@@ -7,7 +7,7 @@ MWAA protects, what MWAA needs (github.com/aws/amazon-mwaa-docker-images, `mwaa/
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.mwaa import family
@@ -45,6 +45,7 @@ class Facts:
         home: the environment's folder; `dags`, `plugins` and `logs` are below it.
         secret: key of the web server's sessions and tokens.
         options: the customer's Airflow configuration options.
+        clock: variables that set the clock of all that runs there.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Facts:
     web_port: int
     statsd_port: int
     options: Mapping[str, str]
+    clock: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def _container(facts: Facts) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **facts.clock,
         **facts.aws,
     }
 

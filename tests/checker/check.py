@@ -52,7 +52,9 @@ def check(inputs: Inputs) -> dict[str, Any]:
             "at_risk": sorted(outcome.at_risk),
             "in_flight": sorted(outcome.in_flight),
         },
-        "resumed_at": {dag: at.isoformat() for dag, at in sorted(outcome.resumed_at.items())},
+        "resumed_at": {
+            dag: (at - inputs.ahead).isoformat() for dag, at in sorted(outcome.resumed_at.items())
+        },
         "rto_seconds": {
             "p50": statistics.median(rto.values()) if rto else None,
             "max": max(rto.values(), default=None),

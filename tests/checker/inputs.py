@@ -5,7 +5,7 @@ Everything else it finds out for itself from the ledger and from the two databas
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,10 @@ class Return:
     allowed_seconds: float
 
     @classmethod
-    def load(cls, raw: dict[str, Any]) -> "Return":
+    def load(cls, raw: dict[str, Any], ahead: timedelta) -> "Return":
         times = ("lost_at", "returned_at", "heartbeat_at", "fenced_at")
         return cls(
-            **{name: datetime.fromisoformat(raw[name]) for name in times},
+            **{name: datetime.fromisoformat(raw[name]) + ahead for name in times},
             listed=frozenset(raw["listed"]),
             allowed_seconds=float(raw["allowed_seconds"]),
         )
@@ -81,6 +81,8 @@ class Inputs:
         excused: runs that an earlier move had excused.
         past: how the ids of DAGs begin whose rows are too many to be read one by one; empty for
             none.
+        ahead: by how much the clock of both owners' Airflow was ahead; every moment above is told
+            as that clock showed it, since the ledger and the rows are its own.
     """
 
     ledger: Path
@@ -100,28 +102,31 @@ class Inputs:
     back: "Return | None" = None
     excused: frozenset[str] = field(default_factory=frozenset)
     past: str = ""
+    ahead: timedelta = timedelta(0)
 
     @classmethod
     def load(cls, path: Path) -> "Inputs":
         """Raises KeyError or ValueError naming what is missing or wrong."""
         raw = json.loads(path.read_text())
         manifest = json.loads(Path(raw["manifest"]).read_text())
+        ahead = timedelta(seconds=float(raw.get("airflow_ahead", 0)))
         return cls(
             ledger=Path(raw["ledger"]),
             workload=json.loads(Path(raw["workload"]).read_text()),
             source=Database(**raw["source"]),
             restored=Database(**raw["restored"]),
             snapshot=manifest["snapshot"],
-            snapshot_at=datetime.fromisoformat(manifest["snapshot_at"]),
-            outage_at=datetime.fromisoformat(raw["outage_at"]),
-            promoted_at=datetime.fromisoformat(raw["promoted_at"]),
-            owed_until=datetime.fromisoformat(raw["owed_until"]),
+            snapshot_at=datetime.fromisoformat(manifest["snapshot_at"]) + ahead,
+            outage_at=datetime.fromisoformat(raw["outage_at"]) + ahead,
+            promoted_at=datetime.fromisoformat(raw["promoted_at"]) + ahead,
+            owed_until=datetime.fromisoformat(raw["owed_until"]) + ahead,
             backup_interval=float(raw["backup_interval"]),
             backup_allowance=float(raw.get("backup_allowance", 30)),
             behind=float(raw.get("behind", 60)),
             reruns=frozenset(raw.get("reruns", ())),
             planned=bool(raw.get("planned")),
-            back=Return.load(raw["back"]) if raw.get("back") else None,
+            back=Return.load(raw["back"], ahead) if raw.get("back") else None,
             excused=frozenset(raw.get("excused", ())),
             past=raw.get("past", ""),
+            ahead=ahead,
         )

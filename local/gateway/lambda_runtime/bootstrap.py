@@ -29,10 +29,10 @@ class Context:
         self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
         self.identity = None
         self.client_context = None
-        self._deadline = call["deadline"]
+        self._deadline = time.monotonic() + call["seconds"]
 
     def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self._deadline - time.time()) * 1000))
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 def failure(kind: str, message: str, error: BaseException | None = None) -> dict[str, Any]:

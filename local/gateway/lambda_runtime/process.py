@@ -90,7 +90,7 @@ class FunctionProcess:
             "event": event,
             "request_id": request_id,
             "arn": arn,
-            "deadline": time.time() + timeout,
+            "seconds": timeout,
         }
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 -- it was opened as a pipe

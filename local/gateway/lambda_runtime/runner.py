@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.clocks import variables
 from local.gateway.access.guard import Guard
 from local.gateway.lambda_runtime.process import FunctionProcess, Outcome
 from local.gateway.world import World
@@ -156,6 +157,7 @@ class Runner:
                 "PATH": os.environ["PATH"],
                 "LANG": "C.UTF-8",
                 "TZ": ":UTC",
+                **variables(self._world.clocks.functions),
                 **self._guard.acting(function.role, SERVICE, session=function.name).variables,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_EXECUTION_ENV": "AWS_Lambda_python",
