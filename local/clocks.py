@@ -1,7 +1,7 @@
 """Clocks that are wrong: what runs under one believes that it is earlier or later than it is.
 
-The AWS, its databases and whoever examines them have the right time; functions and Airflow can have
-another. libfaketime, loaded into a process, answers its questions for the time.
+The AWS and whoever examines it have the right time; functions and environments can have another.
+libfaketime, loaded into a process, answers its questions for the time.
 """
 
 import contextlib
@@ -28,7 +28,8 @@ class Clocks:
 
     Args:
         functions: of the Lambda functions.
-        airflow: of every environment's containers.
+        airflow: of every environment: its containers and its database, since Airflow compares the
+            times of both.
     """
 
     functions: float = 0.0

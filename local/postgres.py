@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 
-from local import leash
+from local import clocks, leash
 from local.ports import free_port
 
 with warnings.catch_warnings():
@@ -108,8 +108,11 @@ class Cluster:
         shutil.rmtree(self.data, ignore_errors=True)
 
 
-def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
+def start(data: Path, *, settings: dict[str, str] | None = None, ahead: float = 0.0) -> Cluster:
     """Make a new cluster in `data` (which must not exist) and start it.
+
+    Args:
+        ahead: seconds by which its clock is ahead of the right time.
 
     Raises:
         subprocess.CalledProcessError: `initdb` failed; its output is in the error.
@@ -142,7 +145,7 @@ def start(data: Path, *, settings: dict[str, str] | None = None) -> Cluster:
     }
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
-    cluster = _serve(data, port, secret, user)
+    cluster = _serve(data, port, secret, user, ahead)
     cluster.create_database(DATABASE)
     return cluster
 
@@ -188,10 +191,11 @@ def _prepare(data: Path) -> str | None:
     return user
 
 
-def _serve(data: Path, port: int, secret: str, user: str | None) -> Cluster:
+def _serve(data: Path, port: int, secret: str, user: str | None, ahead: float = 0.0) -> Cluster:
+    clock = [f"{name}={value}" for name, value in clocks.variables(ahead).items()]
     with (data / "server.log").open("wb") as log:
         server = leash.start(
-            [BIN / "postgres", "-D", data],
+            [*(("env", *clock) if clock else ()), BIN / "postgres", "-D", data],
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
             cwd=data,
             output=log,

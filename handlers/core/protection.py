@@ -97,8 +97,8 @@ def assess(
         return Protection(tuple(gaps), None, ())
     if record.standby is not SiteState.STANDBY:
         gaps.append(f"{record.owner.other} is {record.standby} and follows nobody")
-    age = _age(pulse.holds, now) if pulse is not None else None
     silent = _age(pulse.at, now) if pulse is not None and pulse_age is None else pulse_age
+    age = None if pulse is None else _held_for(pulse, silent)
     if silent is None or silent > pulse_seconds:
         gaps.append(f"the agent of {record.owner.other} is silent")
     elif age is None:
@@ -142,3 +142,14 @@ def code_drift(owner: Pulse | None, standby: Pulse | None) -> list[str]:
 
 def _age(at: str, now: datetime) -> float | None:
     return (now - datetime.fromisoformat(at)).total_seconds() if at else None
+
+
+def _held_for(pulse: Pulse, silent: float | None) -> float | None:
+    """Seconds since the snapshot that a standby holds; None if it holds none.
+
+    Both times are the site's own: how its clock differs from others' drops out.
+    """
+    if not pulse.holds or silent is None:
+        return None
+    told = datetime.fromisoformat(pulse.at) - datetime.fromisoformat(pulse.holds)
+    return told.total_seconds() + silent

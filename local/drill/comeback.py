@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from contract.lifecycle import SiteState
-from contract.pulse import Pulse
 from contract.sites import Site
 from contract.state import IncidentKind, IncidentStatus, Step
 from local import postgres
@@ -76,8 +75,8 @@ def standby_follows(watch: Watch, journal: Journal, step: str, seconds: float) -
     since = now()
 
     def follows() -> bool:
-        pulse: Pulse | None = watch.pulse(Site.DR)
-        return bool(pulse and pulse.holds and datetime.fromisoformat(pulse.holds) > since)
+        held = watch.held_snapshot(Site.DR)
+        return held is not None and held > since
 
     with journal.step(step):
         wait_until(

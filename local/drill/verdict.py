@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,9 @@ class Evidence:
             Site.DR,
             {
                 "planned": True,
-                "outage_at": manifest["snapshot_at"],
+                "outage_at": (
+                    datetime.fromisoformat(manifest["snapshot_at"]) - self.aws.clocks.of_airflow
+                ).isoformat(),
                 "promoted_at": handover.promoted_at.isoformat(),
                 "owed_until": handover.owed_until.isoformat(),
                 "excused": excused,

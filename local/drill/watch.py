@@ -92,11 +92,19 @@ class Watch:
         return json.loads(self._read(key) or b"{}")
 
     def newest_snapshot(self, site: Site) -> datetime | None:
-        """When the newest complete backup's snapshot was taken."""
+        """When the newest complete backup's snapshot was taken, by our clock."""
         found = self.backups(site)
         if not found:
             return None
-        return datetime.fromisoformat(self.manifest(found[-1])["snapshot_at"])
+        at = datetime.fromisoformat(self.manifest(found[-1])["snapshot_at"])
+        return at - self.aws.clocks.of_airflow
+
+    def held_snapshot(self, site: Site) -> datetime | None:
+        """When the snapshot that a standby holds was taken, by our clock."""
+        pulse = self.pulse(site)
+        if pulse is None or not pulse.holds:
+            return None
+        return datetime.fromisoformat(pulse.holds) - self.aws.clocks.of_airflow
 
     def promoted_at(self, epoch: int) -> datetime | None:
         """When S3 got the first ownership record of an epoch; None if it has none."""

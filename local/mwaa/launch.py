@@ -26,7 +26,7 @@ class Timing:
     """How often the sidecar acts (MWAA's are about 30 and 60 seconds), a script's limit, the clock.
 
     Args:
-        ahead: seconds by which the clock of the containers is ahead of the right time.
+        ahead: seconds by which the clock of all that runs in it is ahead of the right time.
     """
 
     sync_seconds: float = 3.0

@@ -175,7 +175,7 @@ class Runtime:
         if self.cluster is None:
             self.folders.fernet_key.touch(mode=0o600)
             self.folders.fernet_key.write_text(self.fernet_key)
-            self.cluster = postgres.start(self.folders.cluster)
+            self.cluster = postgres.start(self.folders.cluster, ahead=self.timing.ahead)
             if self._closed:
                 self.cluster.stop(mode="immediate")
 

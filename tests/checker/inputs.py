@@ -81,8 +81,8 @@ class Inputs:
         excused: runs that an earlier move had excused.
         past: how the ids of DAGs begin whose rows are too many to be read one by one; empty for
             none.
-        ahead: by how much the clock of both owners' Airflow was ahead; every moment above is told
-            as that clock showed it, since the ledger and the rows are its own.
+        ahead: by how much the clocks of both environments were ahead. What others saw is told here
+            as those clocks showed it, since the ledger, the rows and the snapshot are theirs.
     """
 
     ledger: Path
@@ -116,7 +116,7 @@ class Inputs:
             source=Database(**raw["source"]),
             restored=Database(**raw["restored"]),
             snapshot=manifest["snapshot"],
-            snapshot_at=datetime.fromisoformat(manifest["snapshot_at"]) + ahead,
+            snapshot_at=datetime.fromisoformat(manifest["snapshot_at"]),
             outage_at=datetime.fromisoformat(raw["outage_at"]) + ahead,
             promoted_at=datetime.fromisoformat(raw["promoted_at"]) + ahead,
             owed_until=datetime.fromisoformat(raw["owed_until"]) + ahead,

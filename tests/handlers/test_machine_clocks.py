@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from contract.lifecycle import SiteState
 from contract.ownership import INITIAL
 from contract.pulse import Pulse
-from contract.sites import Site
+from contract.sites import Site, Strategy
 from contract.verdict import SignalState
-from handlers.core import pacing, signals
+from handlers.core import pacing, protection, signals
 from handlers.core.signals import Answer, Outcome
 from tests.handlers.installation import Installation
 from tests.handlers.stage import PASSIVE, Stage
@@ -94,3 +94,26 @@ def test_a_record_never_looks_older_than_the_one_it_replaces(installation: Insta
     )
     assert first.rank < second.rank < third.rank
     assert table.change_ownership(lambda record: record) == third, "nothing moved, nothing written"
+
+
+@given(SKEWS, st.integers(0, 400), st.integers(0, 60))
+def test_a_standby_is_as_far_behind_whatever_its_clock_says(
+    skew: int, behind: int, stored: int
+) -> None:
+    written = NOW - timedelta(seconds=stored) + timedelta(seconds=skew)
+    held = (written - timedelta(seconds=behind)).isoformat()
+    pulse = Pulse(Site.DR, "etl-dr", written.isoformat(), 1, 3, 0, 0, holds=held)
+    found = protection.assess(
+        INITIAL,
+        strategy=Strategy.ACTIVE_PASSIVE,
+        backup_age=0,
+        rpo_seconds=300,
+        pulse=pulse,
+        pulse_age=stored,
+        pulse_seconds=180,
+        drift=(),
+        now=NOW,
+    )
+    assert found.standby_age == behind + stored
+    late = f"dr holds a state of {behind + stored} s ago"
+    assert found.gaps == ((late,) if behind + stored > 300 else ())
