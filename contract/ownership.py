@@ -24,7 +24,8 @@ class Ownership:
         updated_at: ISO 8601, UTC.
         standby: what the other site is doing. Only a `STANDBY` follows the owner; one that lost
             the epoch without handing over all it had must be reconciled first.
-        since: when the epoch began; ISO 8601, UTC, empty for the first.
+        lost_at: the last sign of life of the site that lost the epoch, by that site's own clock:
+            what it worked on later it did alone. ISO 8601, UTC, empty for the first epoch.
     """
 
     owner: Site
@@ -33,7 +34,7 @@ class Ownership:
     incident_id: str = ""
     updated_at: str = ""
     standby: SiteState = SiteState.STANDBY
-    since: str = ""
+    lost_at: str = ""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Ownership":
@@ -51,7 +52,7 @@ class Ownership:
                 incident_id=str(raw.get("incident_id", "")),
                 updated_at=str(raw.get("updated_at", "")),
                 standby=SiteState(raw.get("standby", SiteState.STANDBY)),
-                since=str(raw.get("since", "")),
+                lost_at=str(raw.get("lost_at", "")),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an ownership record: {error!r}") from error
@@ -60,19 +61,32 @@ class Ownership:
         return json.dumps(asdict(self), sort_keys=True)
 
     def promoted(
-        self, site: Site, incident_id: str, at: str, *, handed_over: bool = False
+        self,
+        site: Site,
+        incident_id: str,
+        at: str,
+        *,
+        handed_over: bool = False,
+        lost_at: str = "",
     ) -> "Ownership":
         """The record that makes `site` the owner of the next epoch.
 
         Args:
             handed_over: whether the old owner was fenced and `site` holds all that it had.
+            lost_at: see above; empty for now.
         """
         if self.owned_by(site):
             standby = self.standby
         else:
             standby = SiteState.STANDBY if handed_over else SiteState.FENCE_PENDING
         return Ownership(
-            site, self.epoch + 1, SiteState.PROMOTING, incident_id, at, standby, since=at
+            site,
+            self.epoch + 1,
+            SiteState.PROMOTING,
+            incident_id,
+            at,
+            standby,
+            lost_at=lost_at or at,
         )
 
     @property

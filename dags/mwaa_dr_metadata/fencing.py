@@ -74,7 +74,8 @@ def fence(engine: Engine, lost_at: str) -> FenceReport:
     Nothing is written, and no lock is taken, while there is nothing to do.
 
     Args:
-        lost_at: when the site lost the epoch, ISO 8601; empty if it never had it.
+        lost_at: its last sign of life before it lost the epoch, by its own clock, ISO 8601; empty
+            if it never had it.
     """
     paused = control.sweep(engine)
     with transaction(engine) as session:

@@ -64,7 +64,7 @@ def beat(config: "AgentConfig", environ: "Mapping[str, str]") -> list[dict[str, 
 def _fence(mailbox: Mailbox, engine: "Engine", ownership: Ownership) -> None:
     """Stop whatever stirs; a report that cannot be written is logged in full."""
     hold.hold(engine)
-    report = fencing.fence(engine, ownership.since)
+    report = fencing.fence(engine, ownership.lost_at)
     if report.is_empty:
         return
     logger.warning(

@@ -17,6 +17,7 @@ def begin(
     incident_id: str,
     at: str,
     handed_over: bool = False,
+    lost_at: str = "",
 ) -> Ownership:
     """The record that makes `site` the owner of the epoch after `epoch`.
 
@@ -24,6 +25,7 @@ def begin(
 
     Args:
         handed_over: see `Ownership.promoted`.
+        lost_at: see there too.
 
     Raises:
         OwnershipChangedError: the record is not the one that the incident was opened on.
@@ -36,7 +38,7 @@ def begin(
             f"incident {incident_id} was opened on epoch {epoch} to promote {site}, but epoch "
             f"{current.epoch} belongs to {current.owner} (incident {current.incident_id or 'none'})"
         )
-    return current.promoted(site, incident_id, at, handed_over=handed_over)
+    return current.promoted(site, incident_id, at, handed_over=handed_over, lost_at=lost_at)
 
 
 def finish(current: Ownership, *, site: Site, incident_id: str, at: str) -> Ownership:

@@ -74,9 +74,10 @@ def main(
     outage = _chosen(outage, same_region=same_region)
     Patience.factor = patience
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the local AWS is stopped too
-    parts = {"same-region": same_region, "past": past > 0, "control": control}
-    if clocks_apart:
-        parts[f"clocks{clocks_apart:+g}"] = True
+    parts = {
+        "same-region": same_region, "past": past > 0, f"clocks{clocks_apart:+g}": clocks_apart != 0,
+        "control": control,
+    }  # fmt: skip
     if outage != Mode.HANG and not same_region:
         parts = {outage: True, **parts}
     folder = DRILLS / "-".join([strategy, *(part for part, chosen in parts.items() if chosen)])

@@ -33,7 +33,10 @@ def _drill(*options):
     )
     strategy = "active-passive" if "active-passive" in options else "backup-restore"
     more = [options[options.index("--outage") + 1]] if "--outage" in options else []
-    more += [name for name in ("same-region", "past", "control") if f"--{name}" in options]
+    more += [name for name in ("same-region", "past") if f"--{name}" in options]
+    if "--clocks-apart" in options:
+        more.append(f"clocks{float(options[options.index('--clocks-apart') + 1]):+g}")
+    more += ["control"] if "--control" in options else []
     folder = ROOT / "build/drill" / "-".join([strategy, *more])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert unexplained(json.loads((folder / "access.json").read_text())) == []
@@ -160,6 +163,18 @@ def test_an_environment_that_is_lost_in_one_region_is_replaced_there(strategy):
     assert findings["objections"] == []
     assert (report["outage"], report["verified"], report["met"]) == ("environment", True, True)
     assert report["regions"]["primary"] == report["regions"]["dr"]
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("apart", ["120", "-120"])
+@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+def test_clocks_that_are_minutes_apart_change_nothing(strategy, apart):
+    report, findings = _drill("--clocks-apart", apart, "--strategy", strategy)
+    assert findings["objections"] == []
+    assert report["clocks_ahead"] == {"airflow": float(apart), "functions": -float(apart)}
+    assert (report["verified"], report["met"]) == (True, True)
+    assert (report["runs"]["lost"], report["runs"]["doubled"]) == (0, 0)
 
 
 def recovery_seconds(report):

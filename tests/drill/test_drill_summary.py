@@ -32,6 +32,10 @@ def test_a_newer_drill_of_a_kind_replaces_the_row_and_others_stay():
         ({"outage": "throttle"}, "throttle, then the Region (hang)"),
         ({"past": {"task_instance": 1000000}}, "the Region (hang), a past of 1,000,000 task"),
         (
+            {"clocks_ahead": {"airflow": 120.0, "functions": -120.0}},
+            "the Region (hang), Airflow's clock +120 s, the functions' -120 s",
+        ),
+        (
             {"outage": "environment", "regions": {"primary": "r", "dr": "r"}},
             "the environment alone, one Region",
         ),

@@ -6,8 +6,8 @@ from typing import Any
 
 
 class StandIn:
-    def __init__(self, root: Path, endpoint: str, account: str) -> None:
-        self.root, self.endpoint, self.account = root, endpoint, account
+    def __init__(self, root: Path, endpoint: str, account: str, *, ahead: float) -> None:
+        self.root, self.endpoint, self.account, self.ahead = root, endpoint, account, ahead
         self.lost: list[str] = []
         self.made: dict[tuple[str, str], dict[str, Any]] = {}
 

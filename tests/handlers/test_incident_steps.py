@@ -201,6 +201,25 @@ def test_promotion_moves_the_record_and_both_mirrors(installation: Installation)
     assert incident(installation)["timeline"]["unpaused"]["at"] == "2026-11-22T12:00:03+00:00"
 
 
+def test_what_a_lost_owner_does_alone_begins_at_its_own_last_sign_of_life(
+    installation: Installation,
+) -> None:
+    """By its own clock, since its runs are dated by that one."""
+    ahead = (START + timedelta(seconds=120)).isoformat()
+    installation.runtime.state.put(state.READINGS, {"last_alive_at": ahead}, expected=None)
+    opened(installation)
+    promote(BEGIN, installation.runtime)
+    assert installation.runtime.state.ownership()[0].lost_at == ahead
+
+
+def test_an_owner_that_worked_until_it_handed_over_was_lost_then(
+    installation: Installation,
+) -> None:
+    opened(installation)
+    promote(BEGIN, installation.runtime)
+    assert installation.runtime.state.ownership()[0].lost_at == installation.clock.at.isoformat()
+
+
 def test_promotion_twice_is_once(installation: Installation) -> None:
     opened(installation)
     promote(BEGIN, installation.runtime)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engine
 
 FAILOVER = "failover-e0001-01"
 DR_OWNS = Ownership(
-    Site.DR, 2, SiteState.ACTIVE, FAILOVER, "2026-11-26T09:00:00+00:00", since="2026-11-26T09:00"
+    Site.DR, 2, SiteState.ACTIVE, FAILOVER, "2026-11-26T09:00:00+00:00", lost_at="2026-11-26T09:00"
 )
 
 

@@ -22,7 +22,7 @@ from tests.site.conftest import SiteWorld
 
 DR_OWNS = Ownership(
     Site.DR, 2, SiteState.ACTIVE, "failover-e0001-01", "2026-11-26T09:00:00+00:00",
-    since="2026-11-26T09:00:00+00:00",
+    lost_at="2026-11-26T09:00:00+00:00",
 )  # fmt: skip
 
 records = st.builds(
