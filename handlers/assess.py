@@ -143,7 +143,7 @@ def _remember(
             reading,
             decision.verdict,
             _alive_at(reading, seen),
-            keep=detection.window,
+            keep=verdict.kept(detection),
             code=usual,
         )
         return new.to_item(), (kept.verdict, reading, decision)

@@ -12,6 +12,14 @@ from handlers.core.declared import CheckResult
 from handlers.core.readings import Reading
 from handlers.core.signals import Signal, Source
 
+PATIENCE = 3
+"""Windows whose readings count while the owner gives no sign of life at all."""
+
+
+def kept(detection: Detection) -> int:
+    """How many readings the monitor has to remember."""
+    return PATIENCE * detection.window
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
@@ -96,6 +104,9 @@ def decide(
 ) -> Decision:
     """N of M: DOWN only if the newest reading says so and enough recent ones agree.
 
+    While the pulse stays stale, readings of `PATIENCE` windows count: a Region that comes and goes
+    in step with the readings would never show enough of them in one.
+
     Args:
         readings: oldest first; only those of the newest one's owner and epoch count.
         detection: N, M and the interval of readings.
@@ -105,12 +116,7 @@ def decide(
     newest = readings[-1]
     if newest.verdict is not Verdict.DOWN:
         return Decision(newest.verdict, newest.reasons)
-    oldest = now - timedelta(seconds=2 * detection.window * detection.reading_seconds + 60)
-    window = [
-        reading
-        for reading in readings[-detection.window :]
-        if (reading.owner, reading.epoch) == (newest.owner, newest.epoch) and reading.at >= oldest
-    ]
+    window = _window(readings, detection, now)
     down = sum(reading.verdict is Verdict.DOWN for reading in window)
     needed = aws_events.needed(detection, events)
     if down >= needed:
@@ -118,3 +124,25 @@ def decide(
         return Decision(Verdict.DOWN, (*newest.reasons, *sooner))
     waiting = f"DOWN in {down} reading(s); {needed} of {detection.window} are needed"
     return Decision(Verdict.DEGRADED, (waiting, *newest.reasons))
+
+
+def _window(readings: Sequence[Reading], detection: Detection, now: datetime) -> list[Reading]:
+    """The readings that count, newest first."""
+    newest, found, stale = readings[-1], list[Reading](), True
+    for index, reading in enumerate(reversed(readings[-kept(detection) :])):
+        stale = stale and _is_stale(reading)
+        windows = PATIENCE if stale else 1
+        reach = timedelta(seconds=2 * windows * detection.window * detection.reading_seconds + 60)
+        if index >= detection.window and not stale:
+            break
+        if (reading.owner, reading.epoch) == (newest.owner, newest.epoch) and (
+            reading.at >= now - reach
+        ):
+            found.append(reading)
+    return found
+
+
+def _is_stale(reading: Reading) -> bool:
+    return any(
+        one.source is Source.PULSE and one.state is SignalState.BAD for one in reading.signals
+    )

@@ -1,5 +1,6 @@
 """The truth table of a reading, and N of M."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from contract.verdict import SignalState, Verdict
 from handlers.core.declared import CheckResult
 from handlers.core.readings import Reading, Readings
 from handlers.core.signals import Signal, Source
-from handlers.core.verdict import assess, decide
+from handlers.core.verdict import assess, decide, kept
 
 GOOD, BAD = SignalState.GOOD, SignalState.BAD
 SILENT, UNKNOWN, PLANNED = SignalState.UNREACHABLE, SignalState.UNKNOWN, SignalState.PLANNED
@@ -173,6 +174,41 @@ DOWN, HEALTHY = Verdict.DOWN, Verdict.HEALTHY
 )
 def test_enough_of_the_last_readings_must_agree(verdicts: list[Verdict], expected: Verdict) -> None:
     assert decided(*verdicts) is expected
+
+
+def stale(verdict: Verdict, seconds_ago: float, *, pulse: SignalState = SignalState.BAD) -> Reading:
+    """A reading of an owner whose pulse is in this state."""
+    signals = (Signal(Source.PULSE, pulse, "as told"),)
+    return dataclasses.replace(reading(verdict, seconds_ago), signals=signals)
+
+
+FLAPS = [DOWN, Verdict.DEGRADED, Verdict.DEGRADED]
+"""What is read of a Region that comes and goes in step with the readings."""
+
+
+def test_a_region_that_flaps_in_step_with_the_readings_is_down_all_the_same() -> None:
+    turns = [*FLAPS, DOWN]
+    readings = [stale(one, 20 * (3 - index)) for index, one in enumerate(turns)]
+    assert decide(readings, DETECTION, NOW).verdict is DOWN
+    assert decided(*turns) is Verdict.DEGRADED, "one window alone does not show it"
+
+
+@pytest.mark.parametrize("pulse", [SignalState.GOOD, SignalState.UNKNOWN])
+def test_a_sign_of_life_in_between_ends_the_patience(pulse: SignalState) -> None:
+    readings = [stale(one, 20 * (3 - index)) for index, one in enumerate([*FLAPS, DOWN])]
+    readings[1] = stale(Verdict.DEGRADED, 40, pulse=pulse)
+    assert decide(readings, DETECTION, NOW).verdict is Verdict.DEGRADED
+
+
+def test_patience_ends_after_three_windows() -> None:
+    quiet = [Verdict.DEGRADED] * (kept(DETECTION) - 1)
+    turns = [DOWN, *quiet, DOWN]
+    readings = [
+        stale(one, DETECTION.reading_seconds * (len(turns) - 1 - index))
+        for index, one in enumerate(turns)
+    ]
+    assert decide(readings, DETECTION, NOW).verdict is Verdict.DEGRADED
+    assert decide(readings[:1] + readings[2:], DETECTION, NOW).verdict is DOWN
 
 
 def test_readings_of_another_epoch_do_not_count() -> None:
