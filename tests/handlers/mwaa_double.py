@@ -17,8 +17,8 @@ BUSY_SECONDS = 3
 class MwaaDouble:
     """What `local.gateway.mwaa.Environments` asks for."""
 
-    def __init__(self, root: Path, endpoint: str, account: str) -> None:
-        del endpoint
+    def __init__(self, root: Path, endpoint: str, account: str, *, ahead: float) -> None:
+        del endpoint, ahead
         self._root, self._account = root, account
         self.now: Callable[[], float] = time.time
         self._made: dict[tuple[str, str], dict[str, Any]] = {}
