@@ -6,7 +6,7 @@ from typing import Any
 
 
 class StandIn:
-    def __init__(self, root: Path, endpoint: str, account: str, *, ahead: float) -> None:
+    def __init__(self, root: Path, endpoint: str, account: str, *, ahead: float = 0.0) -> None:
         self.root, self.endpoint, self.account, self.ahead = root, endpoint, account, ahead
         self.lost: list[str] = []
         self.made: dict[tuple[str, str], dict[str, Any]] = {}

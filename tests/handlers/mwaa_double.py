@@ -17,7 +17,7 @@ BUSY_SECONDS = 3
 class MwaaDouble:
     """What `local.gateway.mwaa.Environments` asks for."""
 
-    def __init__(self, root: Path, endpoint: str, account: str, *, ahead: float) -> None:
+    def __init__(self, root: Path, endpoint: str, account: str, *, ahead: float = 0.0) -> None:
         del endpoint, ahead
         self._root, self._account = root, account
         self.now: Callable[[], float] = time.time
