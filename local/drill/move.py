@@ -17,14 +17,14 @@ LIMITS: dict[Step, float] = {
     Step.OPENED: 180,
     Step.BACKUP_CHOSEN: 120,
     Step.ENVIRONMENT_READY: 300,
-    Step.RECONCILED: 180,
+    Step.RECONCILED: 600,
     Step.DRAINED: 180,
     Step.FINAL_EXPORT: 120,
-    Step.RESTORED: 150,
+    Step.RESTORED: 300,
     Step.UNPAUSED: 120,
     Step.ACTIVE: 60,
 }
-"""Seconds from one step to the next, on a machine that is busy."""
+"""Seconds from one step to the next, on a busy machine; a base of a long past goes in whole."""
 RESUME_SECONDS = 240
 SETTLE_SECONDS = 180
 

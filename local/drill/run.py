@@ -263,7 +263,7 @@ class Drill:
             found = verdict.ask_checker(told)
         findings["objections"] += found["objections"]
         standby_follows(
-            scene.watch, self.journal, "the DR site stands by again and follows", seconds=240
+            scene.watch, self.journal, "the DR site stands by again and follows", seconds=600
         )
         return verdict.compose_comeback(back, handover, found, comeback.rehearse())
 
