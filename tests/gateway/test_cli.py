@@ -37,7 +37,7 @@ def test_up_status_outage_and_down(root):
     first = local(root, "up").stdout
     assert "up at http://127.0.0.1:" in first
     state = json.loads((root / "state.json").read_text())
-    assert set(state) == {"endpoint", "pid", "account"}
+    assert set(state) == {"endpoint", "pid", "account", "clocks"}
     stacks = root.glob("pulumi/.pulumi/stacks/*/*.json")
     assert {stack.stem for stack in stacks} == {"dr", "primary"}
     assert f"PULUMI_BACKEND_URL=file://{root / 'pulumi'}" in local(root, "env").stdout
