@@ -276,7 +276,7 @@ class Drill:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             aws = start(self.root, clocks=self.clocks)
-        workload = write_dags(self.folder / "dags")
+        workload = write_dags(self.folder / "dags", self.clocks)
         self.ledger.touch()
         stacks = Stacks(self.folder, aws)
         stacks.write(self.strategy, self.airflow, self.folder / "dags")

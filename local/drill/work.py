@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from contract.sites import Site
+from local.clocks import RIGHT, Clocks
 from local.drill import workload
 from local.drill.journal import Journal, now
 from local.drill.progress import Progress
@@ -33,13 +34,16 @@ ACTIVE = {row.dag_id for row in workload.ROWS if not row.user_paused}
 USER_PAUSED = {row.dag_id for row in workload.ROWS if row.user_paused}
 
 
-def write_dags(folder: Path) -> Path:
-    """Put the workload's DAG files into `folder`; return the table beside them."""
+def write_dags(folder: Path, clocks: Clocks = RIGHT) -> Path:
+    """Put the workload's DAG files into `folder`; return the table beside them.
+
+    Its schedules begin now by the clock of the Airflow that follows them.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     source = Path(__file__).parent / "dags"
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
     table = folder / "workload.json"
-    table.write_text(workload.to_json(workload.anchor_near(now())))
+    table.write_text(workload.to_json(workload.anchor_near(now() + clocks.of_airflow)))
     return table
 
 
