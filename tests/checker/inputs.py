@@ -52,9 +52,8 @@ class Return:
 
     @classmethod
     def load(cls, raw: dict[str, Any], ahead: timedelta) -> "Return":
-        times = ("lost_at", "returned_at", "heartbeat_at", "fenced_at")
         return cls(
-            **{name: datetime.fromisoformat(raw[name]) + ahead for name in times},
+            **_moments(raw, ahead, "lost_at", "returned_at", "heartbeat_at", "fenced_at"),
             listed=frozenset(raw["listed"]),
             allowed_seconds=float(raw["allowed_seconds"]),
         )
@@ -117,9 +116,7 @@ class Inputs:
             restored=Database(**raw["restored"]),
             snapshot=manifest["snapshot"],
             snapshot_at=datetime.fromisoformat(manifest["snapshot_at"]),
-            outage_at=datetime.fromisoformat(raw["outage_at"]) + ahead,
-            promoted_at=datetime.fromisoformat(raw["promoted_at"]) + ahead,
-            owed_until=datetime.fromisoformat(raw["owed_until"]) + ahead,
+            **_moments(raw, ahead, "outage_at", "promoted_at", "owed_until"),
             backup_interval=float(raw["backup_interval"]),
             backup_allowance=float(raw.get("backup_allowance", 30)),
             behind=float(raw.get("behind", 60)),
@@ -130,3 +127,8 @@ class Inputs:
             past=raw.get("past", ""),
             ahead=ahead,
         )
+
+
+def _moments(raw: dict[str, Any], ahead: timedelta, *names: str) -> dict[str, Any]:
+    """What others saw, as the environments' clocks showed it."""
+    return {name: datetime.fromisoformat(raw[name]) + ahead for name in names}

@@ -46,6 +46,7 @@ def _drill(*options):
     )
 
 
+BOTH_STRATEGIES = pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
 NOT_EMULATED = {("Age of the oldest waiting task (s)", "primary, dr")}
 NEVER_HAPPENED = {("Executions", "monitor failed, recovery failed")}
 
@@ -131,7 +132,7 @@ def test_losing_the_region_at_a_quiet_moment_costs_nothing():
 
 @pytest.mark.matrix
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+@BOTH_STRATEGIES
 @pytest.mark.parametrize("outage", ["refuse", "5xx", "flapping", "environment"])
 def test_however_the_owner_is_lost_the_work_goes_on(outage, strategy):
     report, findings = _drill("--outage", outage, "--strategy", strategy)
@@ -143,7 +144,7 @@ def test_however_the_owner_is_lost_the_work_goes_on(outage, strategy):
 
 @pytest.mark.matrix
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+@BOTH_STRATEGIES
 @pytest.mark.parametrize("outage", ["throttle", "cloudwatch"])
 def test_what_only_looks_like_a_loss_moves_nothing(outage, strategy):
     report, findings = _drill("--outage", outage, "--strategy", strategy)
@@ -157,7 +158,7 @@ def test_what_only_looks_like_a_loss_moves_nothing(outage, strategy):
 
 @pytest.mark.matrix
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+@BOTH_STRATEGIES
 def test_an_environment_that_is_lost_in_one_region_is_replaced_there(strategy):
     report, findings = _drill("--same-region", "--strategy", strategy)
     assert findings["objections"] == []
@@ -168,7 +169,7 @@ def test_an_environment_that_is_lost_in_one_region_is_replaced_there(strategy):
 @pytest.mark.matrix
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("apart", ["120", "-120"])
-@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+@BOTH_STRATEGIES
 def test_clocks_that_are_minutes_apart_change_nothing(strategy, apart):
     report, findings = _drill("--clocks-apart", apart, "--strategy", strategy)
     assert findings["objections"] == []
@@ -191,7 +192,7 @@ def recovery_seconds(report):
 
 @pytest.mark.matrix
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("strategy", ["backup-restore", "active-passive"])
+@BOTH_STRATEGIES
 def test_a_long_past_does_not_hold_up_a_recovery(strategy):
     report, findings = _drill("--past", "1000000", "--strategy", strategy)
     assert findings["objections"] == []

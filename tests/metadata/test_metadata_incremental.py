@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace as with_changes
 from datetime import timedelta
 
-import psycopg2
 import pytest
 
 from contract.manifest import BackupKind, Manifest, ObjectSet
 from contract.sites import InFlightRule, Site
+from local import postgres
 from mwaa_dr_metadata import (
     BackupRefusedError,
     ImportMode,
@@ -319,7 +319,7 @@ def test_what_a_transaction_in_progress_commits_later_is_in_the_next_incremental
     filled, target, vault
 ):
     """Its transaction id is older than the parent's snapshot."""
-    slow = psycopg2.connect(filled.url.replace("+psycopg2", ""))
+    slow = postgres.connect(filled.url)
     slow.cursor().execute("UPDATE dag_run SET state = 'failed' WHERE run_id = 'scheduled__1'")
     insert(filled)
     export(filled, vault)

@@ -5,12 +5,12 @@ import json
 import shutil
 from dataclasses import replace
 
-import psycopg2
 import pytest
 
 from contract import keys
 from contract.manifest import Manifest, ObjectSet
 from contract.sites import Site
+from local import postgres
 from mwaa_dr_metadata import (
     BackupRefusedError,
     FileSealer,
@@ -215,7 +215,7 @@ def test_a_target_without_a_fernet_key_is_refused(backup, target, vault):
 
 
 def test_a_second_import_at_the_same_time_is_refused(backup, target, vault):
-    other = psycopg2.connect(target.url.replace("+psycopg2", ""))
+    other = postgres.connect(target.url)
     other.cursor().execute("SELECT pg_advisory_xact_lock(%s)", [guarded.LOCK])
     try:
         with pytest.raises(TargetRefusedError, match="another import"):
