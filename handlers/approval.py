@@ -40,7 +40,7 @@ def approval(event: Event, runtime: Runtime) -> dict[str, Any]:
             "unanswered": default,
         },
     )
-    decision = (runtime.state.get(state.incident(incident_id)) or {}).get("decision") or {}
+    decision = runtime.state.incident(incident_id).get("decision") or {}
     if not decision:
         left = (until - runtime.now()).total_seconds()
         if left > 0:

@@ -102,22 +102,15 @@ def _pulse(seen: Observation) -> Pulse:
     return Pulse.from_json(seen.pulse.value)
 
 
-def _state_of(reading: Reading, source: Source) -> SignalState:
-    return next(signal.state for signal in reading.signals if signal.source is source)
-
-
 def _is_worth_capturing(reading: Reading) -> bool:
     """A configuration is kept only while the environment that has it works."""
     wanted = (Source.ENVIRONMENT, Source.PULSE)
-    return all(_state_of(reading, source) is SignalState.GOOD for source in wanted)
+    return all(reading.state_of(source) is SignalState.GOOD for source in wanted)
 
 
 def _alive_at(reading: Reading, seen: Observation) -> str:
     """The newest proof that the owner ran, "" if this reading has none."""
-    if (
-        seen.pulse.answer is Answer.OK
-        and _state_of(reading, Source.PULSE) is not SignalState.UNKNOWN
-    ):
+    if seen.pulse.answer is Answer.OK and reading.state_of(Source.PULSE) is not SignalState.UNKNOWN:
         return _pulse(seen).at
     return reading.at.isoformat() if reading.verdict is Verdict.HEALTHY else ""
 
@@ -154,8 +147,8 @@ def _remember(
 def _publish(runtime: Runtime, reading: Reading, decision: Decision, seen: Observation) -> None:
     """The metrics that the DR Region's alarms watch."""
     alive = SignalState.GOOD in (
-        _state_of(reading, Source.HEARTBEAT),
-        _state_of(reading, Source.PULSE),
+        reading.state_of(Source.HEARTBEAT),
+        reading.state_of(Source.PULSE),
     )
     values: dict[str, tuple[float, str]] = {
         metrics.PRIMARY_HEARTBEAT: (float(alive), "Count"),
@@ -164,7 +157,7 @@ def _publish(runtime: Runtime, reading: Reading, decision: Decision, seen: Obser
     if seen.backup.answer is Answer.OK and seen.backup.value is not None:
         age = max(timedelta(0), reading.at - seen.backup.value).total_seconds()
         values[metrics.BACKUP_AGE_SECONDS] = (age, "Seconds")
-    loaded = _state_of(reading, Source.CODE)
+    loaded = reading.state_of(Source.CODE)
     if loaded is not SignalState.UNKNOWN:
         pulse = _pulse(seen)
         values |= {

@@ -112,7 +112,7 @@ def _running(runtime: Runtime, record: Ownership, owner: Pulse | None) -> Owners
 
 
 def _is_at_work(runtime: Runtime, incident_id: str) -> bool:
-    found = runtime.state.get(state.incident(incident_id)) or {}
+    found = runtime.state.incident(incident_id)
     return found.get("status") == IncidentStatus.OPEN and runtime.now() < datetime.fromisoformat(
         found["lease_until"]
     )
@@ -246,7 +246,8 @@ def _watched_since(runtime: Runtime) -> str:
     def first(stored: _Item) -> tuple[_Item, str]:
         if stored:
             return None, str(stored["since"])
-        return {"since": runtime.at()}, runtime.at()
+        now = runtime.at()
+        return {"since": now}, now
 
     return runtime.state.change(state.WATCHED, first)
 

@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 
-from contract import state
 from contract.lifecycle import SiteState
 from contract.ownership import Ownership
 from contract.sites import Site
@@ -53,7 +52,7 @@ def promote(event: Event, runtime: Runtime) -> dict[str, Any]:
     elif action == "begin":
         epoch, handed_over = int(required(event, "epoch")), _handed_over(event)
         # An owner that was heard of last at a moment of its own clock is judged by that clock.
-        lost_at = (runtime.state.get(state.incident(incident_id)) or {}).get("outage_at", "")
+        lost_at = runtime.state.incident(incident_id).get("outage_at", "")
         record = runtime.state.change_ownership(
             lambda current: ownership.begin(
                 current,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from contract import keys, state
+from contract import keys
 from contract.created import CreatedEnvironment
 from contract.machines import REMOVAL_SECONDS
 from contract.metrics import TAG_INCIDENT
@@ -46,7 +46,7 @@ def remove_environment(event: Event, runtime: Runtime) -> dict[str, Any]:
         return _done(runtime, incident_id, "it is gone")
     if found.get("Tags", {}).get(TAG_INCIDENT) != incident_id:
         return _done(runtime, incident_id, "the drill made none")
-    incident = runtime.state.get(state.incident(incident_id)) or {}
+    incident = runtime.state.incident(incident_id)
     if incident.get("status") != IncidentStatus.OPEN:
         return _done(runtime, incident_id, f"the drill is {incident.get('status')}")
     waited = (runtime.now() - datetime.fromisoformat(required(event, "since"))).total_seconds()

@@ -47,7 +47,7 @@ class Clocks:
 
     def check(self) -> None:
         """Raises RuntimeError where this machine can't set a process's clock apart."""
-        for ahead in (self.functions, self.airflow):
+        for ahead in {self.functions, self.airflow} - {0.0}:
             shown = subprocess.run(
                 [sys.executable, "-c", "import time; print(time.time())"],
                 env=variables(ahead),

@@ -80,6 +80,10 @@ class StateTable:
             key: _decoded(_from_dynamo(value)) for key, value in found.items() if key != state.PK
         }
 
+    def incident(self, incident_id: str) -> dict[str, Any]:
+        """An incident's item; empty if there is none."""
+        return self.get(state.incident(incident_id)) or {}
+
     def put(self, pk: str, item: Mapping[str, Any], *, expected: Mapping[str, Any] | None) -> None:
         """Write an item if the stored one has the `expected` attributes; None: if there is none.
 

@@ -23,6 +23,11 @@ class Reading:
     signals: tuple[Signal, ...] = ()
     checks: tuple[CheckResult, ...] = ()
 
+    def state_of(self, source: Source) -> SignalState:
+        """What it says of a source; unknown where it has no such signal."""
+        found = (one.state for one in self.signals if one.source is source)
+        return next(found, SignalState.UNKNOWN)
+
     def to_item(self) -> dict[str, Any]:
         return {
             "at": self.at.isoformat(),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from contract.handler_config import Detection
 from contract.verdict import SignalState, Verdict
@@ -128,21 +129,19 @@ def decide(
 
 def _window(readings: Sequence[Reading], detection: Detection, now: datetime) -> list[Reading]:
     """The readings that count, newest first."""
-    newest, found, stale = readings[-1], list[Reading](), True
-    for index, reading in enumerate(reversed(readings[-kept(detection) :])):
-        stale = stale and _is_stale(reading)
-        windows = PATIENCE if stale else 1
-        reach = timedelta(seconds=2 * windows * detection.window * detection.reading_seconds + 60)
-        if index >= detection.window and not stale:
-            break
-        if (reading.owner, reading.epoch) == (newest.owner, newest.epoch) and (
-            reading.at >= now - reach
-        ):
-            found.append(reading)
-    return found
+
+    def since(windows: int) -> datetime:
+        away = 2 * windows * detection.window * detection.reading_seconds + 60
+        return now - timedelta(seconds=away)
+
+    newest_first = readings[: -kept(detection) - 1 : -1]
+    stale = list(takewhile(_is_stale, newest_first))
+    others = newest_first[len(stale) : detection.window]
+    recent = [one for one in stale if one.at >= since(PATIENCE)]
+    recent += [one for one in others if one.at >= since(1)]
+    place = (readings[-1].owner, readings[-1].epoch)
+    return [one for one in recent if (one.owner, one.epoch) == place]
 
 
 def _is_stale(reading: Reading) -> bool:
-    return any(
-        one.source is Source.PULSE and one.state is SignalState.BAD for one in reading.signals
-    )
+    return reading.state_of(Source.PULSE) is SignalState.BAD

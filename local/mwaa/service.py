@@ -12,6 +12,7 @@ import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class MwaaService:
         self._root = root.resolve()
         self._account = account
         self._aws = Aws(endpoint)
-        self._timing = timing or Timing(ahead=ahead)
+        self._timing = replace(timing or Timing(), ahead=ahead)
         self._environments: dict[tuple[str, str], Environment] = {}
         self._lock = threading.RLock()
         self._tokens = Tokens()
