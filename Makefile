@@ -68,7 +68,7 @@ test: lint types unit engine airflow drills
 drill: pulumi
 	@$(BIN)/python -m local.drill --strategy $(STRATEGY) --airflow $(AIRFLOW) --outage $(OUTAGE) \
 		$(if $(SAME_REGION),--same-region) $(if $(PAST),--past $(PAST)) \
-		$(if $(CLOCKS),--clocks-apart $(CLOCKS))
+		$(if $(CLOCKS),--clocks-apart $(CLOCKS)) $(if $(PRIVATE),--private)
 
 # What a pull request shows, in build/preview/report.md; fails where a mandatory rule is broken.
 preview: pulumi

@@ -1,6 +1,6 @@
 """The Lambda functions: one per step of `contract.functions`, each with its own role and log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +11,7 @@ from components.files import shown
 from components.grants import DrKeys, granted
 from components.iam import KEY_READ, RoleArgs, ServiceRole, Statement
 from components.packaging import functions_archive
+from components.plan import may_be_private
 from components.schedule import REHEARSE
 from components.settings import Settings
 from contract.functions import FUNCTIONS, FunctionSpec
@@ -23,8 +24,22 @@ LOG_DAYS = 90
 
 
 def wanted(settings: Settings) -> tuple[FunctionSpec, ...]:
-    """The functions that something calls: only the schedule of drills calls the one for it."""
-    return tuple(spec for spec in FUNCTIONS if spec.step != REHEARSE or settings.drill.schedule)
+    """The functions that something calls under these settings."""
+    return tuple(
+        spec
+        for spec in FUNCTIONS
+        if spec.only in (None, settings.strategy)
+        and (spec.step != REHEARSE or settings.drill.schedule)
+        and (not spec.inside or may_be_private(settings))
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inside:
+    """The network of the DR environment, for functions that need it."""
+
+    subnet_ids: Sequence[pulumi.Input[str]]
+    security_group_ids: Sequence[pulumi.Input[str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +50,14 @@ class FunctionsArgs:
         place: the DR site.
         keys: the keys that the `dr` stack made.
         config: the handlers' configuration as JSON.
+        inside: where a function runs that has to be in the DR environment's network. All others
+            are outside of every network: what they probe must not depend on one.
     """
 
     place: Place
     keys: DrKeys
     config: pulumi.Input[str]
+    inside: Inside
 
 
 class StepFunctions(Component):
@@ -99,6 +117,12 @@ class StepFunctions(Component):
             kms_key_arn=keys.data,
             logging_config={"log_format": "JSON", "log_group": log.name},
             tracing_config={"mode": "Active"},
+            vpc_config={
+                "subnet_ids": self._args.inside.subnet_ids,
+                "security_group_ids": self._args.inside.security_group_ids,
+            }
+            if spec.inside
+            else None,
             tags=place.tags(ObjectRole.FUNCTION),
             # A function that starts before its policies are attached fails its first calls.
             opts=self.child(depends_on=[role]),

@@ -7,10 +7,10 @@ import pulumi
 
 from components.base import Place
 from components.iam import KEY_READ, KEY_TABLE, KEY_WRITE, Conditions, Statement, by_alias
-from components.plan import execution_role_arn
+from components.plan import execution_role_arn, may_be_private
 from contract import events
 from contract.checks import CheckKind
-from contract.functions import Grant
+from contract.functions import HASTEN, Grant
 from contract.keys import STARTUP_SCRIPTS, startup_script
 from contract.machines import RECOVERY
 from contract.metrics import NAMESPACE
@@ -231,6 +231,10 @@ def _remove_environment(dr: Place, keys: DrKeys) -> Granted:
     )
 
 
+def _ec2(dr: Place, *kinds: str) -> tuple[str, ...]:
+    return tuple(dr.names.arn("ec2", dr.region, f"{kind}/*") for kind in kinds)
+
+
 def _create_environment(dr: Place, keys: DrKeys) -> Granted:
     """What MWAA documents for the caller of CreateEnvironment (user guide, 'Accessing MWAA')."""
     names, bucket = dr.names, _bucket(dr, dr.dag_bucket)
@@ -265,17 +269,11 @@ def _create_environment(dr: Place, keys: DrKeys) -> Granted:
             ),
             Statement(
                 ("ec2:CreateVpcEndpoint",),
-                tuple(
-                    names.arn("ec2", dr.region, f"{kind}/*")
-                    for kind in ("vpc-endpoint", "vpc", "subnet", "security-group")
-                ),
+                _ec2(dr, "vpc-endpoint", "vpc", "subnet", "security-group"),
             ),
             Statement(
                 ("ec2:CreateNetworkInterface",),
-                tuple(
-                    names.arn("ec2", dr.region, f"{kind}/*")
-                    for kind in ("network-interface", "subnet", "security-group")
-                ),
+                _ec2(dr, "network-interface", "subnet", "security-group"),
             ),
         ),
         (
@@ -290,17 +288,49 @@ def _create_environment(dr: Place, keys: DrKeys) -> Granted:
     )
 
 
+def _rest_of(*places: Place) -> Statement:
+    operators = (
+        one.names.arn("airflow", one.region, f"role/{one.environment}/Op") for one in places
+    )
+    return Statement(("airflow:InvokeRestApi",), tuple(operators))
+
+
 def _invoke_rest(dr: Place, keys: DrKeys) -> Granted:
     del keys
+    if not may_be_private(dr.settings):
+        return Granted((_rest_of(dr.other, dr),))
+    hasten = Statement(("lambda:InvokeFunction",), (_function(dr, HASTEN),))
+    return Granted((_rest_of(dr.other), hasten))
+
+
+def _invoke_rest_inside(dr: Place, keys: DrKeys) -> Granted:
+    del keys
+    return Granted((_rest_of(dr),))
+
+
+def _function(dr: Place, step: str) -> str:
+    return dr.names.arn("lambda", dr.region, f"function:{dr.names.function(step)}")
+
+
+def _network(dr: Place, keys: DrKeys) -> Granted:
+    """Lambda developer guide, 'Giving Lambda functions access to resources in a VPC': Lambda uses
+    these in the role's name, and the function's own code needs none of them.
+    """
+    del keys
+    look = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
+    make = ("ec2:CreateNetworkInterface",)
+    keep = (
+        *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses"),
+        "ec2:UnassignPrivateIpAddresses",
+    )
+    own_code = {"ArnEquals": {"lambda:SourceFunctionArn": _function(dr, HASTEN)}}
     return Granted(
         (
-            Statement(
-                ("airflow:InvokeRestApi",),
-                tuple(
-                    dr.names.arn("airflow", one.region, f"role/{one.environment}/Op")
-                    for one in (dr.other, dr)
-                ),
-            ),
+            Statement(look),
+            Statement(make, _ec2(dr, "network-interface", "subnet", "security-group")),
+            # The guide asks for all resource ids, in this form.
+            Statement(keep, (dr.names.arn("ec2", dr.region, "*/*"),)),
+            Statement((*look, *make, *keep), conditions=own_code, effect="Deny"),
         )
     )
 
@@ -321,4 +351,6 @@ _MEANING: dict[Grant, Callable[[Place, DrKeys], Granted]] = {
     Grant.REMOVE_ENVIRONMENT: _remove_environment,
     Grant.CREATE_ENVIRONMENT: _create_environment,
     Grant.INVOKE_REST: _invoke_rest,
+    Grant.INVOKE_REST_INSIDE: _invoke_rest_inside,
+    Grant.NETWORK: _network,
 }

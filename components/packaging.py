@@ -21,7 +21,7 @@ ARCHIVE = PROJECT / "build" / "lambda" / "functions.zip"
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
 """boto3 and all that it needs."""
 SERVICES = frozenset(
-    {"cloudwatch", "dynamodb", "events", "mwaa", "s3", "sns", "stepfunctions", "sts"}
+    {"cloudwatch", "dynamodb", "events", "lambda", "mwaa", "s3", "sns", "stepfunctions", "sts"}
 )
 """Services that the functions call: botocore knows 400 more, which fill 20 MB."""
 LIMIT_ZIPPED = 50 * 2**20

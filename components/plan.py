@@ -10,10 +10,11 @@ from components.settings import Settings
 from contract.agent_config import RENDERED_FIELDS, AgentConfig
 from contract.handler_config import Detection, HandlerConfig, Recovery, SitePlace, Target
 from contract.objects import ObjectRole
-from contract.sites import Site
+from contract.sites import Site, Strategy
 
 VARIABLE_BYTES = 4096
 """What all environment variables of a Lambda function may take together (Lambda quotas)."""
+PRIVATE = "PRIVATE_ONLY"
 RESERVED_BYTES = 64
 """The variable's own name and a margin."""
 
@@ -68,6 +69,20 @@ def target(
     )
 
 
+def may_be_private(settings: Settings) -> bool:
+    """Whether the DR site's web server may answer within its own network only.
+
+    What a recovery creates is like the primary environment, and of one that somebody else made the
+    settings do not tell.
+    """
+    if settings.strategy is Strategy.BACKUP_RESTORE and settings.existing.primary.environment:
+        return True
+    modes = {settings.environment.webserver_access_mode}
+    if settings.adopted:
+        modes.add(settings.adopted.webserver_access_mode or PRIVATE)
+    return PRIVATE in modes
+
+
 NO_TARGET = Target("", "", [], [])
 """Stands in where only the rest of the configuration matters."""
 
@@ -107,6 +122,7 @@ def handler_config(settings: Settings) -> HandlerConfig:
         rto_minutes=settings.objectives.rto_minutes,
         rpo_minutes=settings.objectives.rpo_minutes,
         escalation_arn=dr.escalation_arn,
+        hastens_inside=may_be_private(settings),
     )
 
 

@@ -7,6 +7,8 @@ grants, and tests compare both with this table.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contract.sites import Strategy
+
 
 class Grant(StrEnum):
     """One thing a step needs; the `dr` stack turns it into the narrowest IAM statement."""
@@ -49,7 +51,13 @@ class Grant(StrEnum):
     GetEncryptionConfiguration on the DR DAG bucket and s3:PutObject on its `mwaa-dr/*`; what MWAA
     asks of its caller (kms:CreateGrant, DescribeKey, ec2 network reads and interface writes)."""
     INVOKE_REST = "invoke-rest"
-    """airflow:InvokeRestApi on the Op role of both environments (an accelerator only)."""
+    """airflow:InvokeRestApi on the Op role of the environments whose web servers it may reach (an
+    accelerator only); lambda:InvokeFunction on what reaches the DR site's private one."""
+    INVOKE_REST_INSIDE = "invoke-rest-inside"
+    """airflow:InvokeRestApi on the Op role of the DR environment."""
+    NETWORK = "network"
+    """What Lambda itself does in the role's name to run a function in a VPC: the network interfaces
+    of EC2; denied to the function's own code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,8 @@ class FunctionSpec:
         memory_mb: memory, and with it processor share.
         grants: what it may do.
         purpose: one line for the docs and the function's description.
+        only: the one strategy whose machines call it; None for both.
+        inside: whether it runs in the network of the DR environment.
     """
 
     step: str
@@ -69,6 +79,8 @@ class FunctionSpec:
     memory_mb: int
     grants: tuple[Grant, ...]
     purpose: str
+    only: Strategy | None = None
+    inside: bool = False
 
     @property
     def handler(self) -> str:
@@ -77,6 +89,8 @@ class FunctionSpec:
 
 NOTE_EVENT = "note-event"
 """The one step that no machine takes: EventBridge calls it."""
+HASTEN = "hasten"
+"""What `send-order` calls where the DR site's web server is private."""
 
 FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
@@ -141,6 +155,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         256,
         (Grant.READ_BACKUPS, Grant.WRITE_CONFIG, Grant.CREATE_ENVIRONMENT, Grant.STATE),
         "Maps the captured configuration to the DR Region and creates the environment",
+        only=Strategy.BACKUP_RESTORE,
     ),
     FunctionSpec(
         "environment-status",
@@ -155,6 +170,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         256,
         (Grant.READ_BACKUPS, Grant.WRITE_CONFIG, Grant.REMOVE_ENVIRONMENT, Grant.STATE),
         "Removes the environment that a drill made",
+        only=Strategy.BACKUP_RESTORE,
     ),
     FunctionSpec(
         "approval",
@@ -183,6 +199,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         256,
         (Grant.WRITE_CONTROL, Grant.STATE, Grant.INVOKE_REST),
         "Writes an order for a site's agent and asks Airflow to run the agent now",
+    ),
+    FunctionSpec(
+        HASTEN,
+        30,
+        256,
+        (Grant.INVOKE_REST_INSIDE, Grant.NETWORK),
+        "Asks the DR site's Airflow, from inside its network, to run the agent now",
+        inside=True,
     ),
     FunctionSpec(
         "order-status",

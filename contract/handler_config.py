@@ -102,7 +102,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class HandlerConfig:
-    """Everything a handler needs, with no call to find it out."""
+    """Everything a handler needs, with no call to find it out.
+
+    Args:
+        hastens_inside: whether only a function in the DR environment's network reaches its web
+            server, as far as the settings tell.
+    """
 
     name: str
     account: str
@@ -119,6 +124,7 @@ class HandlerConfig:
     rto_minutes: float
     rpo_minutes: float
     escalation_arn: str = ""
+    hastens_inside: bool = False
 
     @property
     def names(self) -> Names:

@@ -12,6 +12,7 @@ from typing import Any
 from contract import shorthand
 from contract.functions import FUNCTIONS
 from contract.handler_config import HandlerConfig
+from contract.sites import Strategy
 
 MONITOR = "monitor"
 RECOVERY = "recovery"
@@ -55,6 +56,7 @@ def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
                 "lambda", region, f"function:{names.function(spec.step)}"
             )
             for spec in FUNCTIONS
+            if spec.only in (None, config.strategy)
         },
         "recovery-machine": names.state_machine_arn(RECOVERY, region),
         "strategy": config.strategy.value,
@@ -71,7 +73,7 @@ def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
 
 
 def render(text: str, values: dict[str, str | int | bool]) -> dict[str, Any]:
-    """The definition in `text` with every placeholder replaced.
+    """The definition in `text` for the strategy in `values`, with every placeholder replaced.
 
     Raises:
         KeyError: a placeholder has no value; the message lists the known ones.
@@ -94,4 +96,4 @@ def render(text: str, values: dict[str, str | int | bool]) -> dict[str, Any]:
             return _PLACEHOLDER.sub(lambda match: str(value_of(match[1])), node)
         return node
 
-    return walk(shorthand.expand(json.loads(text)))
+    return walk(shorthand.expand(json.loads(text), Strategy(str(values["strategy"]))))

@@ -9,6 +9,9 @@ their kind have:
 - `Order` sends an order to a site's agent and asks for the answer until it is there: `Order` is
   what `send-order` takes, `Within` its time limit in seconds.
 
+A state of any type may be there under one strategy `Only`; under the other its place is taken by
+the state that `Else` names, and what nothing leads to any more is left out.
+
 `Attempts` says how often a failure that may pass is tried again. What else stands in such a state
 (`Next`, `Catch`, `Comment`) is kept as it is; a `Catch` without a `ResultPath` throws the error
 away.
@@ -18,6 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from contract.functions import BY_STEP
+from contract.sites import Strategy
 
 State = dict[str, Any]
 
@@ -43,12 +47,48 @@ POLL_ATTEMPTS = 6
 KEPT = ("Next", "Comment")
 
 
-def expand(definition: dict[str, Any]) -> dict[str, Any]:
-    """The definition in plain Amazon States Language."""
+def expand(definition: dict[str, Any], strategy: Strategy) -> dict[str, Any]:
+    """The definition in plain Amazon States Language, as far as `strategy` goes its ways."""
     states: dict[str, State] = {}
+    instead: dict[str, str] = {}
     for name, state in definition["States"].items():
-        states |= dict(_SHORT[state["Type"]](name, state) if _is_short(state) else [(name, state)])
-    return {**definition, "States": states}
+        only, other = state.get("Only", strategy), state.get("Else", "")
+        if only != strategy:
+            instead[name] = other
+        plain = {key: value for key, value in state.items() if key not in ("Only", "Else")}
+        states |= dict(_SHORT[state["Type"]](name, plain) if _is_short(state) else [(name, plain)])
+    return {**definition, "States": _without(states, definition.get("StartAt", ""), instead)}
+
+
+def _without(states: dict[str, State], start: str, instead: dict[str, str]) -> dict[str, State]:
+    """The states that are left when others take the place of some."""
+    if not instead:
+        return states
+    led = {name: _redirected(state, instead) for name, state in states.items()}
+    reached, front = set[str](), {start}
+    while front:
+        reached |= front
+        front = {target for name in front for target in targets(led[name])} - reached
+    return {name: state for name, state in led.items() if name in reached}
+
+
+def _redirected(state: State, instead: dict[str, str]) -> State:
+    def led(one: State) -> State:
+        return {
+            key: instead.get(value, value) if key in ("Next", "Default") else value
+            for key, value in one.items()
+        }
+
+    return {
+        key: [led(rule) for rule in value] if key in ("Choices", "Catch") else value
+        for key, value in led(state).items()
+    }
+
+
+def targets(state: State) -> set[str]:
+    """Where a plain state may lead."""
+    found = {state[key] for key in ("Next", "Default") if key in state}
+    return found | {rule["Next"] for key in ("Choices", "Catch") for rule in state.get(key, ())}
 
 
 def _is_short(state: State) -> bool:

@@ -1,22 +1,21 @@
 """Writes an order for a site's agent and asks Airflow to run the agent now."""
 
+import json
 import logging
 from datetime import timedelta
 from typing import Any
 
 from contract import keys, state
-from contract.names import AGENT_DAG
+from contract.functions import HASTEN
 from contract.orders import Order, OrderKind
 from contract.sites import Site
 from contract.state import IncidentStatus, Step
-from handlers.adapters import fences, timeline
+from handlers.adapters import airflow, fences, timeline
 from handlers.adapters.answers import AWS_ERRORS
 from handlers.core.errors import IncidentOverError
 from handlers.runtime import Event, Runtime, entry, one_of, required, site_in
 
 logger = logging.getLogger(__name__)
-
-RUNS = f"/dags/{AGENT_DAG}/dagRuns"
 
 
 def send_order(event: Event, runtime: Runtime) -> dict[str, Any]:
@@ -117,21 +116,21 @@ def _open(runtime: Runtime, incident_id: str, *, undo: bool) -> dict[str, Any]:
 
 
 def _accelerate(runtime: Runtime, site: Site) -> bool:
-    """Ask Airflow to run the agent now; it would run by itself soon, so failing is no matter."""
+    """Ask Airflow to run the agent now; it would run by itself soon, so failing is no matter.
+
+    A private web server answers only within its own network, where another function asks it; that
+    one is not waited for. The primary site's network is in its Region, which may be lost.
+    """
     place = runtime.config.place(site)
-    client = runtime.clients.mwaa(place.region, probe=True)
-    bodies: tuple[dict[str, Any], ...] = (
-        {"conf": {}},  # Airflow 2
-        {"conf": {}, "logical_date": None},  # Airflow 3 demands the key
-    )
-    for body in bodies:
-        try:
-            client.invoke_rest_api(Name=place.environment, Path=RUNS, Method="POST", Body=body)
-        except client.exceptions.RestApiClientException as error:
-            logger.info("Airflow did not take the run: %s", error)
-        except AWS_ERRORS as error:
-            logger.info("the agent of %s is not reachable by REST: %s", site, error)
-            return False
-        else:
-            return True
-    return False
+    if site is not Site.DR or not runtime.config.hastens_inside:
+        return airflow.run_agent(runtime.clients.mwaa(place.region, probe=True), place.environment)
+    try:
+        runtime.clients.functions(place.region).invoke(
+            FunctionName=runtime.config.names.function(HASTEN),
+            InvocationType="Event",
+            Payload=json.dumps({"site": site.value}),
+        )
+    except AWS_ERRORS as error:
+        logger.info("nothing hastens the agent of %s: %s", site, error)
+        return False
+    return True

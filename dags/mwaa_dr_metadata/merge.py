@@ -24,9 +24,9 @@ class Mode:
     """How rows are merged.
 
     Args:
-        replace: a run that exists is replaced with all that hangs on it; otherwise left alone.
-        follow: what the source lost is lost here too, and a run that exists is not replaced: only
-            its rows that differ are.
+        replace: a run that exists becomes what the backup has of it, with all that hangs on it;
+            otherwise it is left alone.
+        follow: what the source lost is lost here too.
         queues: rows that wait for a run are those of the backup, no others.
         verify: read back the contents of what was written; otherwise the rows are counted.
     """
@@ -40,12 +40,18 @@ class Mode:
 def create_mine(session: Session) -> None:
     """The table of runs that this transaction owns."""
     session.execute(
-        f"CREATE TEMP TABLE {MINE} (id integer, dag_id text, run_id text) ON COMMIT DROP"
+        f"CREATE TEMP TABLE {MINE} (id integer, dag_id text, run_id text, is_new boolean) "
+        "ON COMMIT DROP"
     )
 
 
 def has_mine(session: Session) -> bool:
     return bool(session.rows(f"SELECT 1 FROM {MINE} LIMIT 1"))
+
+
+def all_mine_are_new(session: Session) -> bool:
+    """Whether nothing can hang on any of the runs yet."""
+    return not session.rows(f"SELECT 1 FROM {MINE} WHERE NOT is_new LIMIT 1")
 
 
 def heal_sequences(session: Session, plan: Plan) -> None:
@@ -140,7 +146,7 @@ def _keyed(session: Session, staged: Staged, mode: Mode) -> int:
     missing = f"NOT EXISTS (SELECT FROM {table} t WHERE {same_key(staged)})"
     written += session.execute(_insert(staged, f"SELECT * FROM {KEYED} f WHERE {missing}"))
     run = quote(rule.queue.column) if rule.queue else ""
-    if mode.follow and run:
+    if mode.replace and run:
         lost = f"NOT EXISTS (SELECT FROM {KEYED} f WHERE {same_key(staged)})"
         session.execute(f"DELETE FROM {table} t USING {MINE} m WHERE t.{run} = m.id AND {lost}")
     if mode.queues and run:
@@ -221,23 +227,27 @@ def near(session: Session, staged: Staged) -> str:
 
 
 def _run(session: Session, staged: Staged, mode: Mode) -> int:
-    if mode.follow:
-        return _followed_run(session, staged)
     if mode.replace:
-        # What hangs on a run goes with it by ON DELETE CASCADE.
-        session.execute(f"DELETE FROM dag_run t USING {staged.name} f WHERE {same_key(staged)}")
+        _update_runs(session, staged)
     insert = _insert(staged, staged.final(f"s.{ORDER}"))
     # Only runs that this very statement inserted get children: no race with a live scheduler.
     written = session.execute(
         f"WITH i AS ({insert} ON CONFLICT DO NOTHING RETURNING id, dag_id, run_id) "
-        f"INSERT INTO {MINE} SELECT id, dag_id, run_id FROM i"
+        f"INSERT INTO {MINE} SELECT id, dag_id, run_id, TRUE FROM i"
     )
+    if mode.replace:
+        written += session.execute(
+            f"INSERT INTO {MINE} SELECT t.id, t.dag_id, t.run_id, FALSE FROM dag_run t "
+            f"JOIN {staged.name} f ON {same_key(staged)} "
+            f"WHERE NOT EXISTS (SELECT FROM {MINE} m WHERE m.id = t.id)"
+        )
     session.execute(f"ANALYZE {MINE}")
     return written
 
 
-def _followed_run(session: Session, staged: Staged) -> int:
-    """Most of what hangs on a run is as it was, and stays; nothing but us writes to a standby."""
+def _update_runs(session: Session, staged: Staged) -> None:
+    """Bring runs that exist to what is staged; most are as they were, and then all that hangs on
+    them is. To delete them all would fire a trigger per row and foreign key."""
     name, rule = quote(staged.table.name), staged.table.rule
     apart = {c for unique in staged.table.table.unique for c in unique} - {*rule.key, "id"}
     differs = " OR ".join(f"t.{quote(c)} IS DISTINCT FROM f.{quote(c)}" for c in sorted(apart))
@@ -252,17 +262,10 @@ def _followed_run(session: Session, staged: Staged) -> int:
         f"UPDATE {name} t SET {values} FROM ({final}) f WHERE {same_key(staged)} "
         f"AND {as_text(staged, 't', columns)} <> {as_text(staged, 'f', columns)}"
     )
-    session.execute(f"{_insert(staged, final)} ON CONFLICT DO NOTHING")
-    written = session.execute(
-        f"INSERT INTO {MINE} SELECT t.id, t.dag_id, t.run_id FROM {name} t "
-        f"JOIN {staged.name} f ON {same_key(staged)}"
-    )
-    session.execute(f"ANALYZE {MINE}")
-    return written
 
 
 def _of_run(session: Session, staged: Staged, mode: Mode) -> int:
-    if not mode.follow:
+    if all_mine_are_new(session):
         return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
     # Both in one pass, because hashing takes longer than all else. What is to be inserted depends
     # on what was deleted, so a key is free before it is used again.

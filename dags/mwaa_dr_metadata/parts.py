@@ -91,11 +91,11 @@ class PartWriter:
         """Tables without rows in the backup that are to be looked at all the same: rows of the
         target have to go, or the report asks for them."""
         stored = {item.table for item in self.backup.objects(*ROWS)}
-        runs_follow = self.mode.follow and "dag_run" in by_table
+        runs_are_replaced = self.mode.replace and "dag_run" in by_table
 
         def wanted(name: str, table: PlannedTable) -> bool:
             rule = table.rule
-            if runs_follow and (rule.merge is Merge.OF_RUN or rule.queue):
+            if runs_are_replaced and (rule.merge is Merge.OF_RUN or rule.queue):
                 return True
             return part == RESUME and bool(
                 name in REPORTED
@@ -127,9 +127,9 @@ class PartWriter:
             return False
         if table.rule.merge is Merge.LEDGER:
             return table.name in self.untouched and not self.out_of_date.units.get(table.name)
-        if table.rule.merge is not Merge.OF_RUN or self.mode.verify or self.mode.follow:
+        if table.rule.merge is not Merge.OF_RUN or self.mode.verify:
             return False
-        return session.value(f"SELECT count(*) FROM {MINE}") == runs
+        return session.value(f"SELECT count(*) FROM {MINE} WHERE is_new") == runs
 
     def _is_run(self, item: BackupObject) -> bool:
         table = self.plan.tables.get(item.table)

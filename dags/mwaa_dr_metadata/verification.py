@@ -86,7 +86,7 @@ def _step(work: Work, step: Step) -> list[TableCheck]:
             staged = writer.stage(session, item, table)
             if table.rule.merge is Merge.RUN:
                 session.execute(
-                    f"INSERT INTO {MINE} SELECT t.id, t.dag_id, t.run_id "  # noqa: S608
+                    f"INSERT INTO {MINE} SELECT t.id, t.dag_id, t.run_id, FALSE "  # noqa: S608
                     f"FROM dag_run t JOIN {PREFIX}dag_run s USING (dag_id, run_id)"
                 )
             checks.append(_compared(session, staged, step, stale=bool(step.out_of_date.runs)))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_mwaa import MWAAClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
@@ -59,6 +60,9 @@ class Clients:
 
     def cloudwatch(self, region: str, *, probe: bool = False) -> "CloudWatchClient":
         return self._get("cloudwatch", region, probe)
+
+    def functions(self, region: str) -> "LambdaClient":
+        return self._get("lambda", region, probe=True)
 
     def sts(self, region: str, *, probe: bool = False) -> "STSClient":
         return self._get("sts", region, probe)

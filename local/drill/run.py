@@ -59,6 +59,7 @@ DEPLOY_SECONDS = 300
     "--clocks-apart", type=float, default=0.0, metavar="SECONDS",
     help="Airflow's clock is so far ahead and the functions' as far behind; or the reverse.",
 )  # fmt: skip
+@click.option("--private", is_flag=True, help="Web servers that answer in their networks only.")
 @click.option("--control", is_flag=True, help="Lose the Region when nothing is in flight.")
 @click.option("--keep", is_flag=True, help="Leave the local AWS up afterwards, to look at it.")
 @click.option(
@@ -67,7 +68,7 @@ DEPLOY_SECONDS = 300
 )  # fmt: skip
 def main(
     *, strategy: str, airflow: str, outage: str, same_region: bool, past: int,
-    clocks_apart: float, control: bool, keep: bool, patience: float,
+    clocks_apart: float, private: bool, control: bool, keep: bool, patience: float,
 ) -> None:  # fmt: skip
     _check_past(past, airflow)
     clocks = _chosen_clocks(clocks_apart)
@@ -76,14 +77,14 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the local AWS is stopped too
     parts = {
         "same-region": same_region, "past": past > 0, f"clocks{clocks_apart:+g}": clocks_apart != 0,
-        "control": control,
+        "private": private, "control": control,
     }  # fmt: skip
     if outage != Mode.HANG and not same_region:
         parts = {outage: True, **parts}
     folder = DRILLS / "-".join([strategy, *(part for part, chosen in parts.items() if chosen)])
     console = Console()
     journal = Journal(f"Drill: {strategy}, Airflow {airflow}, outage: {outage}", console)
-    drill = Drill(folder, Strategy(strategy), airflow, journal, clocks)
+    drill = Drill(folder, Strategy(strategy), airflow, journal, clocks, private=private)
     try:
         with journal.showing():
             findings = drill.run(outage, past=past, control=control)
@@ -156,7 +157,14 @@ class Drill:
     """One drill, with everything it writes in `folder`."""
 
     def __init__(
-        self, folder: Path, strategy: Strategy, airflow: str, journal: Journal, clocks: Clocks
+        self,
+        folder: Path,
+        strategy: Strategy,
+        airflow: str,
+        journal: Journal,
+        clocks: Clocks,
+        *,
+        private: bool,
     ) -> None:
         self.folder = folder
         self.root = folder / "aws"
@@ -165,6 +173,7 @@ class Drill:
         self.airflow = airflow
         self.journal = journal
         self.clocks = clocks
+        self.private = private
 
     @property
     def creates(self) -> bool:
@@ -219,6 +228,7 @@ class Drill:
             comeback=comeback,
             disturbance=disturbance,
             clocks=self.clocks,
+            private=self.private,
         )
         (self.folder / "report.json").write_text(json.dumps(result, indent=1))
         shown = picture(scene.aws, scene.stacks.names, result)
@@ -279,7 +289,7 @@ class Drill:
         workload = write_dags(self.folder / "dags", self.clocks)
         self.ledger.touch()
         stacks = Stacks(self.folder, aws)
-        stacks.write(self.strategy, self.airflow, self.folder / "dags")
+        stacks.write(self.strategy, self.airflow, self.folder / "dags", private=self.private)
         for site in (Site.DR, Site.PRIMARY):
             with self.journal.step(f"pulumi up -s {site}, with the policy pack"):
                 stacks.run("up", site, timeout=DEPLOY_SECONDS * Patience.factor)

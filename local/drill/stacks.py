@@ -51,9 +51,19 @@ def in_one_region() -> None:
 
 
 def configuration(
-    site: Site, account: str, strategy: Strategy, airflow_version: str, dags: Path
+    site: Site,
+    account: str,
+    strategy: Strategy,
+    airflow_version: str,
+    dags: Path,
+    *,
+    private: bool = False,
 ) -> dict[str, Any]:
-    """A stack's configuration, as the stack file holds it."""
+    """A stack's configuration, as the stack file holds it.
+
+    Args:
+        private: whether the web servers answer in their own networks only.
+    """
     values: dict[str, Any] = {
         "name": NAME,
         "account": account,
@@ -65,7 +75,7 @@ def configuration(
         "environment": {
             "airflowVersion": airflow_version,
             "airflowConfigurationOptions": {"core.max_active_tasks_per_dag": 8},
-            "webserverAccessMode": "PUBLIC_ONLY",
+            "webserverAccessMode": "PRIVATE_ONLY" if private else "PUBLIC_ONLY",
         },
         "code": {"dagsDirectory": str(dags.relative_to(ROOT))},
         "notifications": [{"protocol": "email", "endpoint": "on-call@example.com"}],
@@ -105,10 +115,12 @@ class Stacks:
     def _file(self, site: Site) -> Path:
         return self.folder / f"Pulumi.{site}.yaml"
 
-    def write(self, strategy: Strategy, airflow_version: str, dags: Path) -> None:
-        """Write the stack files and create the stacks."""
+    def write(self, strategy: Strategy, airflow_version: str, dags: Path, *, private: bool) -> None:
+        """Write the stack files and create the stacks; `private` as in `configuration`."""
         for site in Site:
-            values = configuration(site, self.aws.account, strategy, airflow_version, dags)
+            values = configuration(
+                site, self.aws.account, strategy, airflow_version, dags, private=private
+            )
             self._file(site).write_text(yaml.safe_dump(values, sort_keys=False))
         init_stacks(backend=self._backend)
 

@@ -63,6 +63,7 @@ def _what(report: Mapping[str, Any]) -> str:
     said += ", one Region" if regions["primary"] == regions["dr"] else ""
     past = report.get("past", {}).get("task_instance", 0)
     said += f", a past of {past:,} task instances" if past else ""
+    said += ", private web servers" if report.get("private") else ""
     clocks = report.get("clocks_ahead")
     return said + (f", {_apart(clocks)}" if clocks else "")
 

@@ -190,6 +190,7 @@ def compose(
     comeback: dict[str, Any] | None = None,
     disturbance: dict[str, Any] | None = None,
     clocks: Clocks = RIGHT,
+    private: bool = False,
 ) -> dict[str, Any]:
     """The report; its names are fixed, other programs read it.
 
@@ -197,6 +198,7 @@ def compose(
         access: what `permissions` says of the calls of every role.
         disturbance: what came before the loss and was none; None if nothing did.
         clocks: under which functions and Airflow ran.
+        private: whether the web servers answered in their own networks only.
         comeback: what came after the recovery; None if the drill ended there.
     """
     runs = findings["runs"]
@@ -239,6 +241,7 @@ def compose(
         **({} if comeback is None else {"comeback": comeback}),
         **({} if disturbance is None else {"disturbance": disturbance}),
         **({"clocks_ahead": asdict(clocks)} if clocks != RIGHT else {}),
+        **({"private": True} if private else {}),
     }
 
 

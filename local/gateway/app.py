@@ -104,6 +104,7 @@ class Application:
     def _environments(self, environ: Environ, region: str) -> faults.Reply:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length) if length else b""
+        caller = self._guard.caller(environ)
         try:
             status, headers, answer = self._mwaa.get().handle(
                 region,
@@ -111,6 +112,7 @@ class Application:
                 environ["PATH_INFO"],
                 environ.get("QUERY_STRING", ""),
                 body,
+                subnets=caller.subnets if caller else None,
             )
         except Exception as error:
             log.exception("MWAA %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])

@@ -11,7 +11,14 @@ class Environments(Protocol):
     """What the gateway needs of an MWAA emulator."""
 
     def handle(
-        self, region: str, method: str, path: str, query: str, body: bytes
+        self,
+        region: str,
+        method: str,
+        path: str,
+        query: str,
+        body: bytes,
+        *,
+        subnets: tuple[str, ...] | None = None,
     ) -> tuple[int, dict[str, str], bytes]: ...
 
     def lose_region(self, region: str) -> None: ...

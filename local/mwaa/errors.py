@@ -27,6 +27,10 @@ def not_found(message: str) -> ApiError:
     return ApiError("ResourceNotFoundException", 404, {"message": message})
 
 
+def denied(message: str) -> ApiError:
+    return ApiError("AccessDeniedException", 403, {"Message": message})
+
+
 def internal(message: str) -> ApiError:
     return ApiError("InternalServerException", 500, {"message": message})
 

@@ -28,6 +28,7 @@ from local.mwaa.record import Place
 log = logging.getLogger(__name__)
 
 PAGE = 25
+REST = "/restapi/"
 Answer = dict[str, Any]
 
 
@@ -73,19 +74,30 @@ class MwaaService:
         }
 
     def handle(
-        self, region: str, method: str, path: str, query: str, body: bytes
+        self,
+        region: str,
+        method: str,
+        path: str,
+        query: str,
+        body: bytes,
+        *,
+        subnets: tuple[str, ...] | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
         """Answer one request.
 
         Args:
             path: with or without percent-encoding.
             query: the raw query string.
+            subnets: where the calling function runs; None for callers of another kind, who count
+                as being in the right network.
 
         Returns:
             Status, headers and body.
         """
         headers = {"Content-Type": "application/json", "x-amzn-RequestId": str(uuid.uuid4())}
         try:
+            if subnets is not None and path.startswith(REST):
+                self._check_within_reach(region, path.removeprefix(REST), subnets)
             status, answer = 200, self._dispatch(region, method, path, query, body)
         except ApiError as error:
             status, answer = error.status, error.body
@@ -259,6 +271,25 @@ class MwaaService:
             "IamIdentity": f"user/{environment.place.account}",
             "AirflowIdentity": "mwaa-service",
         }
+
+    def _check_within_reach(self, region: str, name: str, subnets: tuple[str, ...]) -> None:
+        """A private web server answers within its own VPC only."""
+        document = self._environment(region, name).document
+        if document["WebserverAccessMode"] != "PRIVATE_ONLY":
+            return
+        own = tuple(document["NetworkConfiguration"]["SubnetIds"])
+        if not self._networks(region, subnets) & self._networks(region, own):
+            raise errors.denied(
+                f"the web server of environment {name} is private: call it from within its VPC"
+            )
+
+    def _networks(self, region: str, subnets: tuple[str, ...]) -> set[str]:
+        """The VPCs of subnets; none of those that are not in the Region."""
+        if not subnets:
+            return set()
+        wanted = [{"Name": "subnet-id", "Values": list(subnets)}]
+        found = self._aws.client("ec2", region).describe_subnets(Filters=wanted)["Subnets"]
+        return {one["VpcId"] for one in found}
 
     def _rest(self, region: str, name: str, request: Mapping[str, Any]) -> Answer:
         validation.check_shape("InvokeRestApi", {**request, "Name": name})

@@ -51,6 +51,8 @@ GRANTED: dict[Grant, tuple[str, ...]] = {
     Grant.NOTIFY: ("sns:Publish", "events:PutEvents"),
     Grant.CREATE_ENVIRONMENT: ("airflow:CreateEnvironment", "iam:PassRole"),
     Grant.INVOKE_REST: ("airflow:InvokeRestApi",),
+    Grant.INVOKE_REST_INSIDE: ("airflow:InvokeRestApi",),
+    Grant.NETWORK: ("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
     Grant.START_RECOVERY: ("states:StartExecution",),
     Grant.REMOVE_ENVIRONMENT: ("airflow:GetEnvironment", "airflow:DeleteEnvironment"),
 }

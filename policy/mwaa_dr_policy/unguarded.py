@@ -200,6 +200,12 @@ UNGUARDED: tuple[Unguarded, ...] = (
         names=("region-switch-function", "rehearse-function", "note-event-function"),
     ),
     Unguarded(
+        ("Function",),
+        (REMOVED, "vpcConfig.*"),
+        "It only hastens the agent, which runs by itself within a minute; nothing waits for it.",
+        names=("hasten-function",),
+    ),
+    Unguarded(
         ("LogGroup",),
         (REMOVED, "name"),
         "Lambda makes a missing log group itself; Step Functions refuses a machine without it.",

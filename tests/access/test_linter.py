@@ -26,12 +26,20 @@ ACCEPTED = {
         "the linter asks the action alone; kms:ResourceAliases belongs to the resource type 'key' "
         "(KMS developer guide, 'AWS KMS condition keys')"
     ),
+    ("UNKNOWN_CONDITION_FOR_ACTION", r".*lambda:SourceFunctionArn for action ec2:.*"): (
+        "Lambda puts it into every call of a function's code, to whatever service (developer "
+        "guide, 'Working with Lambda execution environment credentials')"
+    ),
     (
         "UNKNOWN_CONDITION_FOR_ACTION",
         r".*kms:EncryptionContext:aws:logs:arn for action kms:Desc.*",
     ): ("as CloudWatch Logs documents its key policy ('Encrypt log data', step 2)"),
     ("MISMATCHED_TYPE", r".*ArnLike requires a value of type Arn but given String"): (
         "as CloudWatch Logs documents its key policy; the context's value is an ARN"
+    ),
+    ("RESOURCE_MISMATCH", r".*ec2:DeleteNetworkInterface.*ec2:UnassignPrivateIpAddresses.*"): (
+        "as Lambda documents it ('Giving Lambda functions access to resources in a VPC'): all "
+        "resource ids, as */*, or a function may not be able to access its VPC"
     ),
     ("RESOURCE_MISMATCH", r".*s3:ListAccessGrants.*"): (
         "as MWAA documents every execution role: s3:List* on the DAG bucket"

@@ -57,11 +57,16 @@ REASONS = (
     Unused("*", ("s3:GetObject", "s3:PutObject", "s3:ListBucket"), COURSES),
     Unused("*", ("airflow:GetEnvironment",), COURSES),
     Unused("remove-environment", ("*",), "a drill of the installation's own ends with it"),
+    Unused(
+        "hasten",
+        ("ec2:*",),
+        "Lambda uses it in the role's name where the function is in a VPC ('Giving Lambda "
+        "functions access to resources in a VPC')",
+    ),
     Unused("approval", ("*",), "a drill asks nobody"),
     Unused("note-event", ("*",), "AWS tells of no trouble in a drill"),
     Unused("flow-logs", ("logs:*",), "EC2 writes flow logs; locally there are no packets"),
     Unused("region-switch", ("*",), "a plan of ARC Region switch calls it"),
-    Unused("create-environment", ("*",), "an environment that stands by is not created"),
     Unused(
         "create-environment",
         ("ec2:Describe*", "kms:ListGrants", "kms:RevokeGrant", "iam:CreateServiceLinkedRole"),

@@ -14,7 +14,7 @@ JSON = {"Content-Type": "application/json"}
 class Removable(StandIn):
     """Environments that also can be deleted and that have a web server."""
 
-    def handle(self, region, method, path, query, body):
+    def handle(self, region, method, path, query, body, **_more):
         name = path.rsplit("/", 1)[-1]
         if method == "DELETE":
             self.made.pop((region, name), None)

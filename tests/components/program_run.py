@@ -221,6 +221,18 @@ class Program:
         return found[0]
 
 
+IDS = {
+    "aws:ec2/subnet:Subnet": "subnet",
+    "aws:ec2/securityGroup:SecurityGroup": "sg",
+}
+"""What ids begin with that other services of AWS look at."""
+
+
+def id_of(kind: str, name: str) -> str:
+    """The id that the mocks give a resource."""
+    return f"{IDS[kind]}-{name.replace('-', '')}" if kind in IDS else f"{name}-id"
+
+
 class StrictMocks(Mocks):
     """Knows the types and invokes that the program uses, and refuses every other.
 
@@ -247,7 +259,7 @@ class StrictMocks(Mocks):
         if self.preview:
             assert args.typ in OUTPUTS
             return "", args.inputs
-        return f"{args.name}-id", {**args.inputs, **OUTPUTS[args.typ](args.inputs)}
+        return id_of(args.typ, args.name), {**args.inputs, **OUTPUTS[args.typ](args.inputs)}
 
 
 class Recorder(MockMonitor):

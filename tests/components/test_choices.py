@@ -36,7 +36,7 @@ def test_a_closed_vpc_has_endpoints_and_no_way_out(closed):
         else:
             assert inputs["privateDnsEnabled"] is True
             assert len(inputs["subnetIds"]) == 2
-            assert inputs["securityGroupIds"] == ["network-group-id"]
+            assert inputs["securityGroupIds"] == ["sg-networkgroup"]
 
 
 def test_a_made_vpc_is_logged_encrypted_and_kept_for_ninety_days(closed):

@@ -6,12 +6,22 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from program_run import ACCOUNT, OURS, program, rehearsing, run_program, settings_of
+from program_run import (
+    ACCOUNT,
+    LEAST_ADOPTED,
+    OURS,
+    program,
+    rehearsing,
+    run_program,
+    settings_of,
+)
 
-from components.settings import SettingsError
+from components.functions import wanted
+from components.plan import handler_config
+from components.settings import SettingsError, parse
 from components.sites import WrongAccountError
 from contract.agent_config import AgentConfig, variable
-from contract.functions import FUNCTIONS
+from contract.functions import FUNCTIONS, HASTEN
 from contract.handler_config import VARIABLE, HandlerConfig
 from contract.machines import MACHINES
 from contract.metrics import TAG_INSTALLATION, TAG_OBJECT, TAG_SITE
@@ -33,6 +43,15 @@ NEEDED = {
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/edge"
 EXISTING = {"subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]}
+EXISTING_PRIMARY = {
+    "existing": {
+        "primary": {
+            "environment": "shop",
+            "dagBucket": "shop-dags",
+            "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/shop",
+        }
+    }
+}
 
 
 @cache
@@ -264,6 +283,66 @@ def test_the_handlers_get_the_whole_configuration():
     assert config.target.tags[TAG_OBJECT] == ObjectRole.ENVIRONMENT
     assert config.topic_arn == program("dr").outputs["topicArn"]
     assert config.dr.dag_bucket == program("dr").outputs["dagBucket"]
+
+
+def steps(program):
+    return {one.inputs["name"].removeprefix("analytics-dr-") for one in program.of("Function")}
+
+
+def test_a_site_that_stands_by_has_nothing_that_could_create_or_delete_an_environment():
+    passive = run_program("dr", {"strategy": "active-passive"})
+    assert steps(program("dr")) - steps(passive) == {"create-environment", "remove-environment"}
+    assert steps(passive) < steps(program("dr"))
+    granted = [json.loads(one.inputs["policy"]) for one in passive.of("RolePolicy")]
+    actions = {a for one in granted for statement in one["Statement"] for a in statement["Action"]}
+    assert not actions & {"airflow:CreateEnvironment", "airflow:DeleteEnvironment", "iam:PassRole"}
+
+
+def test_only_what_calls_a_private_web_server_is_in_the_network_of_the_dr_environment():
+    inside = {
+        one.inputs["name"]: one.inputs["vpcConfig"]
+        for one in program("dr").of("Function")
+        if one.inputs.get("vpcConfig")
+    }
+    assert inside == {
+        NAMES.function(HASTEN): {
+            "subnetIds": ["subnet-networkprivate0", "subnet-networkprivate1"],
+            "securityGroupIds": ["sg-networkgroup"],
+        }
+    }
+
+
+PUBLIC = {**settings_of("dr")["environment"], "webserverAccessMode": "PUBLIC_ONLY"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "inside"),
+    [
+        ({}, True),
+        ({"environment": PUBLIC}, False),
+        ({"environment": {}, "network": {"dr": EXISTING}, **EXISTING_PRIMARY}, True),
+        (
+            {
+                "environment": PUBLIC,
+                "adopted": {**LEAST_ADOPTED, "webserverAccessMode": "PRIVATE_ONLY"},
+            },
+            True,
+        ),
+        (
+            {
+                "environment": PUBLIC,
+                "adopted": {**LEAST_ADOPTED, "webserverAccessMode": "PUBLIC_ONLY"},
+            },
+            False,
+        ),
+        ({"strategy": "active-passive", "environment": PUBLIC}, False),
+    ],
+    ids=["private", "public", "as-captured", "adopted-private", "adopted-public", "passive"],
+)
+def test_the_dr_web_server_is_asked_from_inside_unless_it_is_known_to_be_public(changes, inside):
+    settings = parse({**settings_of("dr"), **changes})
+    assert handler_config(settings).hastens_inside is inside
+    assert (HASTEN in {spec.step for spec in wanted(settings)}) is inside
 
 
 def test_every_step_is_a_function_with_its_own_role_and_log():

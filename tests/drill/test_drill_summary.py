@@ -35,6 +35,7 @@ def test_a_newer_drill_of_a_kind_replaces_the_row_and_others_stay():
             {"clocks_ahead": {"airflow": 120.0, "functions": -120.0}},
             "the Region (hang), Airflow's clock +120 s, the functions' -120 s",
         ),
+        ({"private": True}, "the Region (hang), private web servers"),
         (
             {"outage": "environment", "regions": {"primary": "r", "dr": "r"}},
             "the environment alone, one Region",

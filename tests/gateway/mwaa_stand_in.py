@@ -12,9 +12,9 @@ class StandIn:
         self.made: dict[tuple[str, str], dict[str, Any]] = {}
 
     def handle(
-        self, region: str, method: str, path: str, query: str, body: bytes
+        self, region: str, method: str, path: str, query: str, body: bytes, **more: object
     ) -> tuple[int, dict[str, str], bytes]:
-        del query
+        del query, more
         json_header = {"Content-Type": "application/json"}
         name = path.rsplit("/", 1)[-1]
         if method == "PUT":

@@ -258,6 +258,19 @@ def call(aws, function, **event):
     return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
 
+def test_a_function_is_put_into_a_vpc_only_if_its_role_lets_lambda_do_it(aws):
+    ec2 = aws.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    network = {"SubnetIds": [subnet], "SecurityGroupIds": ["sg-1"]}
+    mine = role(aws, allow("ec2:Describe*"))
+    source = "def handler(event, context):\n    return 1\n"
+    status, code, message = refused(lambda: aws.function(source, Role=mine, VpcConfig=network))
+    assert (status, code) == (400, "InvalidParameterValueException")
+    assert "CreateNetworkInterface" in message
+    rewrite(aws, mine, allow(["ec2:Describe*", "ec2:CreateNetworkInterface"]))
+    assert aws.function(source, Role=mine, VpcConfig=network)
+
+
 def test_a_function_acts_as_its_role(aws):
     bucket = aws.bucket("function", EAST)
     mine = role(aws, allow("logs:*"))

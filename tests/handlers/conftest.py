@@ -67,4 +67,5 @@ def stage(
         yield made
         if request.node.path.name.startswith(RECORDED):
             executions = ((machine, made.history(one)) for one, machine in made.executions.items())
-            record(request.node.nodeid, request.node.name, executions)
+            strategy = made.runtime.config.strategy
+            record(request.node.nodeid, request.node.name, strategy, executions)

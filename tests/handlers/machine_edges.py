@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from contract.machines import MACHINES, render, substitutions
+from contract.sites import Strategy
 from tests.handlers.installation import CONFIG
 
 FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
@@ -30,18 +33,25 @@ functions. An edge is a rule of a Choice or its default, a Retry or a Catch; `Ne
 """
 
 
-def definition(machine: str) -> dict[str, Any]:
-    """The expanded definition, as it is deployed."""
-    return render((FOLDER / f"{machine}.asl.json").read_text(), substitutions(CONFIG))
+@cache
+def definition(machine: str, strategy: Strategy) -> dict[str, Any]:
+    """The expanded definition, as it is deployed under a strategy."""
+    config = replace(CONFIG, strategy=strategy)
+    return render((FOLDER / f"{machine}.asl.json").read_text(), substitutions(config))
 
 
 def name_of(machine: str, state: str, kind: str, index: int | str, target: str) -> str:
     return f"{machine}.{state} {kind} {index} -> {target}"
 
 
-def edges(machine: str) -> Iterator[str]:
-    """All edges of a machine."""
-    for state, body in definition(machine)["States"].items():
+def edges(machine: str) -> list[str]:
+    """All edges of a machine under either strategy."""
+    found = [edge for strategy in Strategy for edge in _edges(machine, strategy)]
+    return list(dict.fromkeys(found))
+
+
+def _edges(machine: str, strategy: Strategy) -> Iterator[str]:
+    for state, body in definition(machine, strategy)["States"].items():
         for index, rule in enumerate(body.get("Choices", ())):
             yield name_of(machine, state, "choice", index, rule["Next"])
         if "Default" in body:
@@ -57,13 +67,13 @@ def all_edges() -> list[str]:
     return [edge for machine in MACHINES for edge in edges(machine)]
 
 
-def taken(machine: str, history: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def taken(machine: str, strategy: Strategy, history: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The edges that an execution took, once per time.
 
     Raises:
         AssertionError: it went a way that the definition does not have.
     """
-    states = definition(machine)["States"]
+    states = definition(machine, strategy)["States"]
     for state, errors, caught, target in _visits(history):
         body = states[state]
         if body["Type"] == "Choice":
@@ -136,19 +146,23 @@ def read_table() -> dict[str, str]:
 
 def fingerprint() -> str:
     """Of the definitions of now: what was recorded of others says nothing."""
-    text = json.dumps({machine: definition(machine) for machine in MACHINES}, sort_keys=True)
+    all_of_them = [definition(machine, strategy) for machine in MACHINES for strategy in Strategy]
+    text = json.dumps(all_of_them, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def record(
-    node_id: str, test: str, executions: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]
+    node_id: str,
+    test: str,
+    strategy: Strategy,
+    executions: Iterable[tuple[str, Iterable[Mapping[str, Any]]]],
 ) -> None:
     """Keep which edges a test took.
 
     Args:
         executions: machine and history of each.
     """
-    found = {edge for machine, history in executions for edge in taken(machine, history)}
+    found = {edge for machine, history in executions for edge in taken(machine, strategy, history)}
     text = {"test": test, "definitions": fingerprint(), "edges": sorted(found)}
     RECORDS.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(node_id.encode()).hexdigest()[:24]

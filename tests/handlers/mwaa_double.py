@@ -24,9 +24,9 @@ class MwaaDouble:
         self._made: dict[tuple[str, str], dict[str, Any]] = {}
 
     def handle(
-        self, region: str, method: str, path: str, query: str, body: bytes
+        self, region: str, method: str, path: str, query: str, body: bytes, **more: object
     ) -> tuple[int, dict[str, str], bytes]:
-        del query
+        del query, more
         key = (region, path.rsplit("/", 1)[-1])
         if path == "/environments":
             return _answer({"Environments": [name for at, name in self._made if at == region]})

@@ -64,7 +64,7 @@ COURSES = {
     "undone": Course("planned-failover", PASSIVE, (Site.DR,), by="me", errors=FAILING_DRAIN,
                      moves=False),
 }  # fmt: skip
-STATES = definition(RECOVERY)["States"]
+STATES = definition(RECOVERY, Strategy.BACKUP_RESTORE)["States"]
 TASKS = {name for name, body in STATES.items() if body["Type"] == "Task"}
 RETRIED = {name for name in TASKS if STATES[name]["Retry"][0]["MaxAttempts"]}
 

@@ -1,5 +1,7 @@
 """Orders to an agent and its answers, against moto; the agent is played by the test."""
 
+import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,9 +18,11 @@ from handlers.core.errors import (
     OrderOverdueError,
     RequestError,
 )
+from handlers.hasten import hasten
 from handlers.order_status import order_status
+from handlers.runtime import Runtime
 from handlers.send_order import send_order
-from tests.handlers.installation import Installation
+from tests.handlers.installation import CONFIG, Installation
 from tests.handlers.test_incident_steps import FIRST, incident, opened
 
 PAUSE = {
@@ -120,6 +124,55 @@ def test_an_airflow_that_does_not_answer_does_not_matter(
 
     monkeypatch.setattr(client, "invoke_rest_api", hang)
     sent = send_order(PAUSE, installation.runtime)
+    assert (sent["sent"], sent["accelerated"], rest) == (True, False, [])
+
+
+INSIDE = {"hastens_inside": True}
+
+
+def within(installation: Installation, calls: list, error: Exception | None = None) -> Runtime:
+    """The means of an installation whose DR site has a private web server."""
+    functions = installation.runtime.clients.functions(CONFIG.dr.region)
+
+    def invoke(**arguments) -> None:
+        calls.append(arguments)
+        if error:
+            raise error
+
+    functions.invoke = invoke
+    return replace(installation.runtime, config=replace(installation.runtime.config, **INSIDE))
+
+
+def test_a_private_web_server_is_asked_from_inside_and_not_waited_for(
+    installation: Installation, rest: list
+) -> None:
+    calls: list = []
+    sent = send_order({**PAUSE, "site": "dr"}, within(installation, calls))
+    assert (sent["sent"], sent["accelerated"], rest) == (True, True, [])
+    (call,) = calls
+    assert call["FunctionName"] == CONFIG.names.function("hasten")
+    assert call["InvocationType"] == "Event"
+    asked = hasten(json.loads(call["Payload"]), installation.runtime)
+    assert asked == {"taken": True}
+    assert (rest[0]["Name"], rest[0]["Path"]) == (
+        CONFIG.dr.environment,
+        "/dags/mwaa_dr_agent/dagRuns",
+    )
+
+
+def test_the_primary_site_is_never_asked_from_inside_the_dr_network(
+    installation: Installation, rest: list
+) -> None:
+    calls: list = []
+    assert send_order(PAUSE, within(installation, calls))["accelerated"]
+    assert (len(rest), calls) == (1, [])
+
+
+def test_a_function_that_hastens_and_cannot_be_called_does_not_matter(
+    installation: Installation, rest: list
+) -> None:
+    error = ConnectTimeoutError(endpoint_url="https://lambda")
+    sent = send_order({**PAUSE, "site": "dr"}, within(installation, [], error))
     assert (sent["sent"], sent["accelerated"], rest) == (True, False, [])
 
 

@@ -4,30 +4,29 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contract.functions import BY_STEP, FUNCTIONS, NOTE_EVENT
-from contract.machines import MACHINES, recovery_seconds, render, substitutions
+from contract.functions import BY_STEP, FUNCTIONS, HASTEN, NOTE_EVENT
+from contract.machines import MACHINES, recovery_seconds
+from contract.shorthand import targets
+from contract.sites import Strategy
 from contract.state import Step
 from handlers.core import errors
 from tests.handlers.installation import CONFIG
+from tests.handlers.machine_edges import definition
 
-FOLDER = Path(__file__).parents[2] / "handlers" / "state_machines"
 SERVICE_ERRORS = re.compile(r"(States|Lambda|Sandbox|StepFunctions)\.[A-Za-z]+")
 HISTORY_LIMIT = 25_000
 """Events that one execution may have (Step Functions quotas)."""
 
 
-def definition(machine: str) -> dict[str, Any]:
-    return render((FOLDER / f"{machine}.asl.json").read_text(), substitutions(CONFIG))
-
-
-def states() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def states(
+    strategy: Strategy = Strategy.BACKUP_RESTORE,
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for machine in MACHINES:
-        for name, body in definition(machine)["States"].items():
+        for name, body in definition(machine, strategy)["States"].items():
             yield machine, name, body
 
 
@@ -39,19 +38,20 @@ def tasks() -> list[Any]:
     ]
 
 
-def targets(body: dict[str, Any]) -> set[str]:
-    found = {body[key] for key in ("Next", "Default") if key in body}
-    return found | {rule["Next"] for key in ("Choices", "Catch") for rule in body.get(key, ())}
-
-
 def step_of(body: dict[str, Any]) -> str | None:
     name = body["Parameters"].get("FunctionName")
     return None if name is None else name.rsplit(":etl-dr-", 1)[1]
 
 
+EVERY = pytest.mark.parametrize("strategy", Strategy)
+
+
+@EVERY
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_state_can_be_reached_and_every_target_exists(machine: str) -> None:
-    found = definition(machine)
+def test_every_state_can_be_reached_and_every_target_exists(
+    machine: str, strategy: Strategy
+) -> None:
+    found = definition(machine, strategy)
     reached, front = set(), {found["StartAt"]}
     while front:
         reached |= front
@@ -78,13 +78,30 @@ def test_every_error_that_is_matched_can_be_raised(machine: str, body: dict[str,
             assert name in ours or SERVICE_ERRORS.fullmatch(name), f"{machine}: {name}"
 
 
-BY_OTHERS = {"region-switch": "ARC", NOTE_EVENT: "EventBridge", "rehearse": "its Scheduler"}
+BY_OTHERS = {
+    "region-switch": "ARC",
+    NOTE_EVENT: "EventBridge",
+    "rehearse": "its Scheduler",
+    HASTEN: "send-order",
+}
 """Functions that no machine calls, and who does."""
 
 
-def test_every_function_is_called_and_every_call_is_of_a_function() -> None:
-    called = {step_of(body) for _, _, body in states() if body["Type"] == "Task"} - {None}
-    assert called == {spec.step for spec in FUNCTIONS} - set(BY_OTHERS)
+@EVERY
+def test_every_function_is_called_and_every_call_is_of_a_function(strategy: Strategy) -> None:
+    called = {step_of(body) for _, _, body in states(strategy) if body["Type"] == "Task"} - {None}
+    deployed = {spec.step for spec in FUNCTIONS if spec.only in (None, strategy)}
+    assert called == deployed - set(BY_OTHERS)
+
+
+def test_a_site_that_stands_by_is_neither_created_nor_removed() -> None:
+    created = {name for _, name, _ in states()}
+    stands_by = {name for _, name, _ in states(Strategy.ACTIVE_PASSIVE)}
+    assert created - stands_by == {
+        *("Creates", "CreateEnvironment"),
+        *("CleanUp", "CleanedUp", "CleanUpPause"),
+    }
+    assert stands_by < created
 
 
 def test_every_recorded_step_is_a_known_one() -> None:
@@ -106,7 +123,7 @@ def test_every_function_has_a_handler() -> None:
 
 def test_before_promotion_every_failure_undoes_itself_and_after_it_none_does() -> None:
     """Follow every path: `Undo` is not reachable once `Promote` has succeeded."""
-    found = definition("recovery")["States"]
+    found = definition("recovery", Strategy.BACKUP_RESTORE)["States"]
 
     def reachable(start: str) -> set[str]:
         seen, front = set(), {start}
@@ -137,11 +154,12 @@ def test_the_overall_limit_is_above_that_of_each_step() -> None:
 
 
 def test_a_start_that_is_repeated_names_the_same_execution() -> None:
-    start = definition("monitor")["States"]["StartRecovery"]
+    start = definition("monitor", Strategy.BACKUP_RESTORE)["States"]["StartRecovery"]
     assert start["Parameters"]["Name.$"] == "$.incident.value.incident_id"
     assert start["Parameters"]["Input.$"] == "$.incident.value.input"
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_definition_is_far_below_the_limit(machine: str) -> None:
-    assert len(json.dumps(definition(machine))) < 1_000_000 / 4
+    found = definition(machine, Strategy.BACKUP_RESTORE)
+    assert len(json.dumps(found)) < 1_000_000 / 4

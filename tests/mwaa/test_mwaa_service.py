@@ -162,6 +162,31 @@ def test_environment_that_is_not_up_has_no_web_server(mwaa: Mwaa, failing: dict[
         mwaa.api.update_environment(Name="env", MaxWorkers=3)
 
 
+def test_a_private_web_server_answers_within_its_own_vpc_only(
+    mwaa: Mwaa, failing: dict[str, Any], endpoint: str
+) -> None:
+    create(mwaa, failing, WebserverAccessMode="PRIVATE_ONLY")
+    create(mwaa, failing, name="open", WebserverAccessMode="PUBLIC_ONLY")
+    for name in ("env", "open"):
+        mwaa.wait(name, "CREATE_FAILED")
+    ec2 = client("ec2", endpoint)
+    other = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    elsewhere = ec2.create_subnet(VpcId=other, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    own = failing["NetworkConfiguration"]["SubnetIds"]
+
+    def refusal(subnets: tuple[str, ...] | None, name: str = "env") -> str:
+        body = b'{"Method": "GET", "Path": "/dags"}'
+        _, headers, _ = mwaa.service.handle(
+            REGION, "POST", f"/restapi/{name}", "", body, subnets=subnets
+        )
+        return headers["x-amzn-ErrorType"]
+
+    no_web_server = "ValidationException"
+    assert refusal(()) == refusal((elsewhere,)) == "AccessDeniedException"
+    assert refusal((own[0],)) == refusal(None) == no_web_server
+    assert refusal((), "open") == no_web_server
+
+
 def test_fault_of_the_emulator_is_an_internal_error(
     mwaa: Mwaa, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from policy_judge import judge_resources
 
 from mwaa_dr_policy import sources
-from tests.components.program_run import OUTPUTS, program, run_program
+from tests.components.program_run import OUTPUTS, id_of, program, run_program
 
 
 def _state(registered):
@@ -17,7 +17,11 @@ def _state(registered):
         "urn": registered.urn,
         "protect": registered.protect,
         "inputs": registered.inputs,
-        "outputs": {"id": f"{registered.name}-id", **registered.inputs, **outputs},
+        "outputs": {
+            "id": id_of(registered.type, registered.name),
+            **registered.inputs,
+            **outputs,
+        },
     }
 
 
@@ -30,7 +34,8 @@ def _stack(stack, region="", there="{}", **changes):
         else program(stack)
     )
     resources = made.resources
-    ids = {f"{one.name}-id": f"{stack}-{one.name}-id" for one in resources}
+    own = [id_of(one.type, one.name) for one in resources]
+    ids = {identifier: f"{stack}-{identifier}" for identifier in own}
     return tuple(_renamed(_state(one), ids) for one in resources)
 
 

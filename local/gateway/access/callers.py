@@ -15,12 +15,15 @@ class Caller:
         service: service principal; empty for a role.
         session: name of the role's session.
         source: ARN of the resource for which a service calls.
+        subnets: where a function runs; none of a function outside of every VPC, and None for who
+            is no function.
     """
 
     role: str = ""
     service: str = ""
     session: str = "local"
     source: str = ""
+    subnets: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:

@@ -2,10 +2,12 @@
 
 Sources: Lambda developer guide, "Execution role" and "Securing environment variables"; Step
 Functions developer guide, "Logging in CloudWatch Logs" and "IAM policies for X-Ray"; S3 user guide,
-"Setting up permissions for live replication" and "Replicating encrypted objects".
+"Setting up permissions for live replication" and "Replicating encrypted objects"; Lambda developer
+guide, "Giving Lambda functions access to resources in a VPC".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from local.gateway.access.needs import Need
 
@@ -36,6 +38,23 @@ def through(service: str, region: str, actions: tuple[str, ...], key_arn: str) -
     """Actions on a key that a service asks for in the role's name; none without a key."""
     via = {"kms:ViaService": f"{service}.{region}.amazonaws.com"}
     return [Need(action, (key_arn,), via) for action in actions] if key_arn else []
+
+
+def networked(role: str, region: str, network: Mapping[str, Any]) -> Iterator[Need]:
+    """A function that is put into subnets; nothing for one outside of every VPC."""
+    if not network.get("SubnetIds"):
+        return
+    _, partition, _, _, account, _ = role.split(":", 5)
+    own = f"arn:{partition}:ec2:{region}:{account}:"
+    for name in ("DescribeNetworkInterfaces", "DescribeSubnets"):
+        yield Need(f"ec2:{name}", _ANYWHERE)
+    used = (
+        "network-interface/any",
+        *(f"subnet/{one}" for one in network["SubnetIds"]),
+        *(f"security-group/{one}" for one in network.get("SecurityGroupIds", ())),
+    )
+    for resource in used:
+        yield Need("ec2:CreateNetworkInterface", (own + resource,))
 
 
 def logged(group_arn: str) -> list[Need]:

@@ -56,8 +56,13 @@ class Guard:
                 self._callers[known.access_key] = caller
             return known
 
-    def acting(self, role: str, service: str, *, session: str) -> Credentials:
+    def acting(
+        self, role: str, service: str, *, session: str, subnets: tuple[str, ...] | None = None
+    ) -> Credentials:
         """What a service gets to act as a role.
+
+        Args:
+            subnets: as in `Caller`.
 
         Raises:
             DeniedError: the role's trust policy does not let it.
@@ -72,7 +77,7 @@ class Guard:
             message = f"{service} may not assume {role}: its trust policy does not allow it"
             self._ledger.refused(service, "sts:AssumeRole", role, "", message)
             raise DeniedError(message)
-        return self.credentials(Caller(role=role, session=session))
+        return self.credentials(Caller(role=role, session=session, subnets=subnets))
 
     def _issue(self, caller: Caller) -> Credentials:
         if caller.service:

@@ -40,12 +40,13 @@ class Function:
     timeout: float = 3
     memory: int = 128
     log_group: str = ""
+    subnets: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
         """Changes whenever warm processes no longer fit."""
         facts = [self.code_hash, self.handler, self.environment, self.memory, self.version]
-        facts.append(self.role)
+        facts += [self.role, self.subnets]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -158,7 +159,9 @@ class Runner:
                 "LANG": "C.UTF-8",
                 "TZ": ":UTC",
                 **variables(self._world.clocks.functions),
-                **self._guard.acting(function.role, SERVICE, session=function.name).variables,
+                **self._guard.acting(
+                    function.role, SERVICE, session=function.name, subnets=function.subnets
+                ).variables,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_EXECUTION_ENV": "AWS_Lambda_python",
                 "AWS_LAMBDA_FUNCTION_NAME": function.name,

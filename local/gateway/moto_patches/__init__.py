@@ -47,6 +47,7 @@ def apply_all(parts: Parts) -> None:
     stepfunctions_jsonata.apply()
     stepfunctions_telemetry.apply(parts.telemetry)
     lambda_.apply(parts.world, parts.guard, parts.runner, parts.telemetry)
+    lambda_.apply_networks(parts.guard)
     events.apply(parts.world, parts.deliveries, parts.telemetry)
     scheduler.apply()
     sns.apply(parts.world, parts.deliveries)

@@ -6,6 +6,8 @@
 - `DryRun` runs nothing; reserved concurrency is kept;
 - a function acts as its role: with its credentials, and what Lambda does for it (decrypting its
   variables, logging, tracing) needs that role's permissions ("Lambda execution role");
+- a function in a VPC is made only if its role lets Lambda make network interfaces, and calls from
+  its subnets ("Giving Lambda functions access to resources in a VPC");
 - START, END and REPORT lines reach CloudWatch Logs, and AWS/Lambda its metrics.
 """
 
@@ -14,9 +16,11 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.core.exceptions import JsonRESTError
 
 from local.gateway.access import duties
@@ -24,7 +28,7 @@ from local.gateway.access.callers import Caller
 from local.gateway.access.guard import DeniedError, Guard
 from local.gateway.access.needs import Need
 from local.gateway.lambda_runtime.runner import Function, Runner, TooManyRequestsError
-from local.gateway.patching import put
+from local.gateway.patching import put, replace
 from local.gateway.telemetry import Telemetry
 from local.gateway.world import World
 
@@ -118,6 +122,26 @@ def apply(world: World, guard: Guard, runner: Runner, telemetry: Telemetry) -> N
     put(LambdaFunction, "invoke", invoke)
 
 
+def apply_networks(guard: Guard) -> None:
+    replace(LambdaBackend, "create_function", partial(_checked, guard))
+
+
+def _checked(guard: Guard, create: Callable[..., Any]) -> Callable[..., Any]:
+    """Creation as moto has it, refused where the role does not let the function into its VPC."""
+
+    def create_function(self: Any, spec: dict[str, Any]) -> Any:  # noqa: ANN401
+        needed = duties.networked(spec["Role"], self.region_name, spec.get("VpcConfig") or {})
+        if guard.judged(Caller(role=spec["Role"]), self.region_name, needed):
+            raise JsonRESTError(
+                "InvalidParameterValueException",
+                "The provided execution role does not have permissions to call "
+                "CreateNetworkInterface on EC2",
+            )
+        return create(self, spec)
+
+    return create_function
+
+
 def _to_start(function: Any) -> list[Need]:  # noqa: ANN401
     key = function.kms_key_arn if function.environment_vars else ""
     return duties.through("lambda", function.region, ("kms:Decrypt",), key)
@@ -164,4 +188,5 @@ def _function(source: Any) -> Function:  # noqa: ANN401
         timeout=float(source.timeout),
         memory=int(source.memory_size),
         log_group=source.logs_group_name,
+        subnets=tuple((source.vpc_config or {}).get("SubnetIds") or ()),
     )
