@@ -134,9 +134,17 @@ def switched(deployed: Cloud) -> Iterator[str]:
     deployed.must("up", "--yes", "--skip-preview", "-s", "dr")
 
 
+CREATING = {
+    *("aws:lambda/function:Function", "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"),
+    *("aws:cloudwatch/logGroup:LogGroup", "aws:cloudwatch/metricAlarm:MetricAlarm"),
+}
+"""What goes with the functions that create and remove an environment."""
+
+
 def test_the_strategy_switches_both_ways_and_touches_nothing_that_holds_data(deployed, switched):
     there = deployed.steps("dr", "--config-file", switched)
-    assert {op for op, _, _ in there} <= {"same", "create", "update", "read"}
+    assert {op for op, _, _ in there} <= {"same", "create", "update", "read", "delete"}
+    assert {kind for op, kind, _ in there if op == "delete"} == CREATING
     assert ("create", ENVIRONMENT) in {(op, kind) for op, kind, _ in there}
     deployed.must("up", "--yes", "--skip-preview", "-s", "dr", "--config-file", switched)
     again = ("--skip-preview", "--expect-no-changes", "-s", "dr", "--config-file", switched)

@@ -292,6 +292,17 @@ def test_a_drill_into_the_passive_environment_leaves_it_there(stage: Stage) -> N
     nothing_moved(stage)
 
 
+@PASSIVE
+def test_a_drill_that_fails_leaves_the_passive_environment_there(stage: Stage) -> None:
+    stage.environment(Site.DR)
+    stage.backup(60)
+    stage.agents.on(OrderKind.IMPORT, lambda _: ({}, "OperationalError"))
+    assert stage.recover("drill", by="me") == "FAILED"
+    assert stage.environments == [CONFIG.dr.environment]
+    assert "OperationalError" in stage.incident()["reason"]
+    nothing_moved(stage)
+
+
 def test_a_drill_that_fails_still_removes_what_it_made(stage: Stage) -> None:
     stage.backup(60)
     stage.agents.on(OrderKind.IMPORT, lambda _: ({}, "OperationalError"))
