@@ -69,7 +69,11 @@ REASONS = (
     Unused("region-switch", ("*",), "a plan of ARC Region switch calls it"),
     Unused(
         "create-environment",
-        ("ec2:Describe*", "kms:ListGrants", "kms:RevokeGrant", "iam:CreateServiceLinkedRole"),
+        (
+            *("ec2:Describe*", "kms:ListGrants", "kms:RevokeGrant", "iam:CreateServiceLinkedRole"),
+            *("kms:GenerateDataKeyWithoutPlaintext", "s3:GetObjectVersion"),
+            "s3:ListBucketVersions",
+        ),
         "MWAA asks for it in the caller's name (user guide, 'Accessing an environment', 'Customer "
         "managed keys'); the first environment of an account makes the service-linked role",
     ),
