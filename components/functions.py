@@ -1,6 +1,6 @@
 """The Lambda functions: one per step of `contract.functions`, each with its own role and log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -10,6 +10,7 @@ from components.base import Component, Place
 from components.files import shown
 from components.grants import DrKeys, granted
 from components.iam import KEY_READ, RoleArgs, ServiceRole, Statement
+from components.network import EnvironmentNetwork
 from components.packaging import functions_archive
 from components.plan import may_be_private
 from components.schedule import REHEARSE
@@ -35,14 +36,6 @@ def wanted(settings: Settings) -> tuple[FunctionSpec, ...]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Inside:
-    """The network of the DR environment, for functions that need it."""
-
-    subnet_ids: Sequence[pulumi.Input[str]]
-    security_group_ids: Sequence[pulumi.Input[str]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class FunctionsArgs:
     """What the functions share.
 
@@ -50,14 +43,14 @@ class FunctionsArgs:
         place: the DR site.
         keys: the keys that the `dr` stack made.
         config: the handlers' configuration as JSON.
-        inside: where a function runs that has to be in the DR environment's network. All others
-            are outside of every network: what they probe must not depend on one.
+        network: where a function runs that has to be in the DR environment's. All others are
+            outside of every network: what they probe must not depend on one.
     """
 
     place: Place
     keys: DrKeys
     config: pulumi.Input[str]
-    inside: Inside
+    network: EnvironmentNetwork
 
 
 class StepFunctions(Component):
@@ -118,8 +111,8 @@ class StepFunctions(Component):
             logging_config={"log_format": "JSON", "log_group": log.name},
             tracing_config={"mode": "Active"},
             vpc_config={
-                "subnet_ids": self._args.inside.subnet_ids,
-                "security_group_ids": self._args.inside.security_group_ids,
+                "subnet_ids": self._args.network.subnet_ids,
+                "security_group_ids": self._args.network.security_group_ids,
             }
             if spec.inside
             else None,

@@ -14,9 +14,9 @@ from contract.sites import Site, Strategy
 
 VARIABLE_BYTES = 4096
 """What all environment variables of a Lambda function may take together (Lambda quotas)."""
-PRIVATE = "PRIVATE_ONLY"
 RESERVED_BYTES = 64
 """The variable's own name and a margin."""
+PRIVATE = "PRIVATE_ONLY"
 
 
 class ConfigSizeError(pulumi.RunError):

@@ -20,7 +20,7 @@ from components.dashboard import Dashboard, DashboardArgs
 from components.events import AwsEvents, EventsArgs
 from components.execution_role import ExecutionArgs, policies
 from components.existing import ExistingBucket, ExistingBucketArgs
-from components.functions import FunctionsArgs, Inside, StepFunctions
+from components.functions import FunctionsArgs, StepFunctions
 from components.grants import DrKeys
 from components.keys import KeyArgs, ReplicaArgs, SealKey, SealReplica
 from components.links import LinksArgs, ReplicationLinks
@@ -114,9 +114,7 @@ def _dr(place: Place) -> Outputs:
             place=place,
             keys=DrKeys(data=key.arn),
             config=_guarded(place, found.apply(lambda target: with_target(config, target))),
-            inside=Inside(
-                subnet_ids=network.subnet_ids, security_group_ids=network.security_group_ids
-            ),
+            network=network,
         ),
     )
     machines = {
