@@ -299,17 +299,13 @@ def _invoke_rest(dr: Place, keys: DrKeys) -> Granted:
     del keys
     if not may_be_private(dr.settings):
         return Granted((_rest_of(dr.other, dr),))
-    hasten = Statement(("lambda:InvokeFunction",), (_function(dr, HASTEN),))
+    hasten = Statement(("lambda:InvokeFunction",), (dr.names.function_arn(HASTEN, dr.region),))
     return Granted((_rest_of(dr.other), hasten))
 
 
 def _invoke_rest_inside(dr: Place, keys: DrKeys) -> Granted:
     del keys
     return Granted((_rest_of(dr),))
-
-
-def _function(dr: Place, step: str) -> str:
-    return dr.names.arn("lambda", dr.region, f"function:{dr.names.function(step)}")
 
 
 def _network(dr: Place, keys: DrKeys) -> Granted:
@@ -323,7 +319,7 @@ def _network(dr: Place, keys: DrKeys) -> Granted:
         *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses"),
         "ec2:UnassignPrivateIpAddresses",
     )
-    own_code = {"ArnEquals": {"lambda:SourceFunctionArn": _function(dr, HASTEN)}}
+    own_code = {"ArnEquals": {"lambda:SourceFunctionArn": dr.names.function_arn(HASTEN, dr.region)}}
     return Granted(
         (
             Statement(look),

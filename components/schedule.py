@@ -77,9 +77,7 @@ class DrillSchedule(Component):
     ) -> None:
         super().__init__(name, opts)
         place = args.place
-        function = place.names.arn(
-            "lambda", place.region, f"function:{place.names.function(REHEARSE)}"
-        )
+        function = place.names.function_arn(REHEARSE, place.region)
         _schedule(
             self,
             place,

@@ -52,9 +52,7 @@ def substitutions(config: HandlerConfig) -> dict[str, str | int | bool]:
     return {
         "partition": config.partition,
         **{
-            f"function-{spec.step}": names.arn(
-                "lambda", region, f"function:{names.function(spec.step)}"
-            )
+            f"function-{spec.step}": names.function_arn(spec.step, region)
             for spec in FUNCTIONS
             if spec.only in (None, config.strategy)
         },

@@ -124,5 +124,8 @@ class Names:
         """An ARN of this account, e.g. `arn("lambda", "us-west-2", "function:x")`."""
         return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
 
+    def function_arn(self, step: str, region: str) -> str:
+        return self.arn("lambda", region, f"function:{self.function(step)}")
+
     def state_machine_arn(self, machine: str, region: str) -> str:
         return self.arn("states", region, f"stateMachine:{self.state_machine(machine)}")
