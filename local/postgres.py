@@ -36,6 +36,8 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "timezone": "UTC",
     "max_wal_size": "4GB",
+    "log_lock_waits": "on",
+    "log_min_duration_statement": "5s",
 }
 """`fsync` stays on: a benchmark must not be faster than a database that keeps its promises."""
 
