@@ -74,7 +74,7 @@ class Rehearsal:
         return _Savepoint(self._connection)
 
     def changes(self) -> list[Changes]:
-        """Rows touched so far; of runs that are replaced, both the deleted and the inserted."""
+        """Rows touched so far; a row that is replaced counts as deleted and as inserted."""
         cursor = self._connection.cursor()
         cursor.execute(_CHANGES)
         return [Changes(*row) for row in cursor.fetchall()]

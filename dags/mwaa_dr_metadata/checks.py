@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
 
-from mwaa_dr_metadata.merge import as_text, digest, near, rows_of_mine, same_key, updated
+from mwaa_dr_metadata.merge import as_text, digest, near, rows_of_mine, same_key, shared, updated
 from mwaa_dr_metadata.model import TableCheck
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import RESUME, guards
@@ -40,9 +40,9 @@ def check(session: Session, staged: Staged, part: str) -> TableCheck:
     if rule.merge is Merge.LEDGER:
         expected, present = _ledger_counts(session, staged)
         return TableCheck(staged.table.name, part, expected, present, expected == present)
-    # Serial ids are the target's own, and so are versions: parsing may have made newer ones.
+    # Serial ids are the target's own.
     serial = "id" if rule.keep_id else ""
-    columns = [name for name in staged.targets if name not in (serial, *rule.versions)]
+    columns = [name for name in shared(staged, staged.targets) if name != serial]
     if rule.merge is Merge.KEYED and not part.startswith(RESUME):
         columns = list(rule.key)  # history only adds
     elif rule.merge in (Merge.UPSERT, Merge.MIRROR, Merge.KEYED):

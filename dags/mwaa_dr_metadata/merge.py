@@ -133,6 +133,15 @@ def updated(staged: Staged) -> list[str]:
     return [name for name in staged.targets if name not in key] if update is None else list(update)
 
 
+def shared(staged: Staged, columns: list[str]) -> list[str]:
+    """Of columns, those that say the same in every environment; a row keeps its own in the others.
+
+    Those are ids of processes, which no backup carries, and of versions, which parsing makes.
+    """
+    rule = staged.table.rule
+    return [name for name in columns if name not in (*rule.nulls, *rule.versions)]
+
+
 def _keyed(session: Session, staged: Staged, mode: Mode) -> int:
     rule, table = staged.table.rule, quote(staged.table.name)
     session.execute(f"DROP TABLE IF EXISTS {KEYED}")
@@ -258,23 +267,25 @@ def _update_runs(session: Session, staged: Staged) -> None:
         session.execute(f"DELETE FROM {name} t USING ({final}) f WHERE {again}")
     columns = updated(staged)
     values = ", ".join(f"{quote(column)} = f.{quote(column)}" for column in columns)
+    told = shared(staged, columns)
     session.execute(
         f"UPDATE {name} t SET {values} FROM ({final}) f WHERE {same_key(staged)} "
-        f"AND {as_text(staged, 't', columns)} <> {as_text(staged, 'f', columns)}"
+        f"AND {as_text(staged, 't', told)} <> {as_text(staged, 'f', told)}"
     )
 
 
 def _of_run(session: Session, staged: Staged, mode: Mode) -> int:
     if all_mine_are_new(session):
         return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
+    told = shared(staged, staged.targets)
     # Both in one pass, because hashing takes longer than all else. What is to be inserted depends
     # on what was deleted, so a key is free before it is used again.
     session.execute(
         f"""
-        WITH f AS (SELECT f.*, {digest(staged, "f", staged.targets)} AS d
+        WITH f AS (SELECT f.*, {digest(staged, "f", told)} AS d
                    FROM ({staged.final(f"s.{ORDER}")}) f),
         n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
-        x AS (SELECT t.ctid AS at, {digest(staged, "t", staged.targets)} AS d
+        x AS (SELECT t.ctid AS at, {digest(staged, "t", told)} AS d
               FROM {rows_of_mine(staged)}),
         t AS (SELECT x.*, row_number() OVER (PARTITION BY d) AS nth FROM x),
         gone AS (DELETE FROM {quote(staged.table.name)} WHERE ctid = ANY (ARRAY(
