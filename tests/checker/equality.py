@@ -89,12 +89,16 @@ def _compare(
     restored, newest = 0, None
     for key, rows in wanted.items():
         fenced = outcome.inputs.planned and table.name == "dag"
-        same = min(sum(_equal(rows[0], row, fenced) for row in by_key[key]), len(rows))
-        used_up = table.consumed and same < len(rows) and _was_used(outcome, rows[0])
-        restored += len(rows) if used_up else same
+        found = by_key.get(key, [])
+        same = min(sum(_equal(rows[0], row, fenced) for row in found), len(rows))
+        gone = same < len(rows) and (
+            (table.consumed and _was_used(outcome, rows[0]))
+            or (not found and was_pruned(table, outcome, rows[0], here))
+        )
+        restored += len(rows) if gone else same
         findings.check(
-            f"{table.name}-equal", key, used_up or same == len(rows),
-            _difference(rows[0], by_key[key], len(rows)),
+            f"{table.name}-equal", key, gone or same == len(rows),
+            _difference(rows[0], found, len(rows)),
         )  # fmt: skip
         if same:
             newest = max(filter(None, (newest, rows[0].changed_at)), default=None)
@@ -104,6 +108,25 @@ def _compare(
 def _was_used(outcome: Outcome, row: Row) -> bool:
     """Whether the new owner made a run of what was waiting in the event queue."""
     return bool(outcome.new_runs.get(str(row.values["target_dag_id"])))
+
+
+def was_pruned(table: Table, outcome: Outcome, row: Row, here: list[Row]) -> bool:
+    """Whether the new owner deleted the row itself, having enough of the same task that are newer.
+
+    Args:
+        here: the table's rows at the new owner.
+    """
+    if not table.kept:
+        return False
+    dag_id, task_id = row.values["dag_id"], row.values["task_id"]
+    old = outcome.source[f"{dag_id}/{row.values['run_id']}"]
+    newer = {
+        run.run
+        for other in here
+        if (other.values["dag_id"], other.values["task_id"]) == (dag_id, task_id)
+        and (run := outcome.restored[f"{dag_id}/{other.values['run_id']}"]).is_of_after(old)
+    }
+    return len(newer) >= table.kept
 
 
 def _must_travel(table: Table, outcome: Outcome, row: Row, here: dict[str, list[Row]]) -> bool:

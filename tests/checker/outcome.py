@@ -49,6 +49,10 @@ class Run:
             raise ValueError(f"{self.run}: has neither a queued_at nor an interval")
         return max(known)
 
+    def is_of_after(self, other: "Run") -> bool:
+        """Whether its logical date is later, by which Airflow tells newer runs."""
+        return (self.interval_start or self.created_at) > (other.interval_start or other.created_at)
+
 
 class Outcome:
     """What happened, worked out of the ledger, both databases' runs and the clock alone.

@@ -20,6 +20,7 @@ class Table:
         changing: its rows change all the time by themselves, so the row as it is now is compared
             even if its version is younger than the snapshot.
         consumed: rows vanish when the new owner has used them.
+        kept: Airflow keeps the rows of so many runs of a task, the latest; 0 if it keeps all.
         own: condition that picks rows of the recovery itself, which do not travel.
     """
 
@@ -31,6 +32,7 @@ class Table:
     only: tuple[str, ...] = ()
     changing: bool = False
     consumed: bool = False
+    kept: int = 0
     own: str = "false"
 
 
@@ -57,6 +59,8 @@ OWN_TASK = f"ti_id IN (SELECT id FROM task_instance WHERE {OWN_DAG})"  # noqa: S
 JOBS = ("job_id", "queued_by_job_id", "trigger_id", "external_executor_id")
 TASK = ("dag_id", "task_id", "run_id", "map_index")
 VERSION = {"dag_version_id": "dag_version"}
+RENDERED = 30
+"""`[core] max_num_rendered_ti_fields_per_task`, Airflow's default."""
 
 _BOTH = (
     Table("variable", ("key",), cipher={"val": "is_encrypted"}, own="key LIKE 'mwaa\\_dr\\_%'"),
@@ -70,7 +74,7 @@ _BOTH = (
     Table("dag", ("dag_id",), only=("is_paused",), changing=True, own=OWN_DAG),
     Table("task_map", TASK, own=OWN_DAG),
     Table("xcom", (*TASK, "key"), drop=(), refs={"dag_run_id": "dag_run"}, own=OWN_DAG),
-    Table("rendered_task_instance_fields", TASK, own=OWN_DAG),
+    Table("rendered_task_instance_fields", TASK, kept=RENDERED, own=OWN_DAG),
     Table("log", own=OWN_DAG),
     Table(
         "dag_run_note", ("dag_run_id",), drop=("user_id",), refs={"dag_run_id": "dag_run"},
