@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.errors import TargetRefusedError
 from mwaa_dr_metadata.merge import Mode
+from mwaa_dr_metadata.plan import Plan
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import RUNS, SHARED, SLICES, guards
 from mwaa_dr_metadata.session import Session, listed, quote
@@ -62,7 +63,7 @@ def write(work: Work) -> None:
     Raises:
         TargetRefusedError: the target has runs of its own, or its tables belong to another role.
     """
-    tables = [quote(table.name) for table in work.plan.tables.values() if table.rule.merge in HEAVY]
+    tables = _rebuilt(work.plan)
     steps = work.steps()
     untouched = work.untouched_ledgers()
     with transaction(work.engine) as session:
@@ -84,6 +85,17 @@ def write(work: Work) -> None:
         _put_back(session, structure)
         session.execute(f"ANALYZE {', '.join(tables)}")
         work.resume(session=session)
+
+
+def _rebuilt(plan: Plan) -> list[str]:
+    """Tables whose indexes are built last: large ones, without those that rows of others are led
+    to while they come in. A part's runs are looked up among themselves, not in `dag_run`."""
+    looked_up = {ref.parent for table in plan.tables.values() for ref in table.rule.refs}
+    return [
+        quote(table.name)
+        for table in plan.tables.values()
+        if table.rule.merge in HEAVY and (table.name == "dag_run" or table.name not in looked_up)
+    ]
 
 
 def _refuse_used(work: Work, session: Session, tables: Sequence[str]) -> None:

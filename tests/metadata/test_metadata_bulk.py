@@ -58,6 +58,20 @@ def test_everything_comes_back_and_the_tables_are_as_they_were(filled, target, v
     assert target.one("SELECT count(*) FROM dag WHERE NOT is_paused AND dag_id = 'etl'") == 0
 
 
+def test_what_rows_are_led_to_by_an_index_keeps_it(filled, target, vault):
+    """Without it every part with event references read all events again, once per event."""
+
+    def index(name: str) -> int:
+        return target.one(f"SELECT to_regclass('{name}')::oid::bigint")
+
+    names = ("idx_dataset_id_timestamp", "ti_state")
+    before = [index(name) for name in names]
+    key, _ = vault.export(filled)
+    bulk(target, vault, key)
+    events, tasks = (index(name) == was for name, was in zip(names, before, strict=True))
+    assert (events, tasks) == (True, False), "the same index as before"
+
+
 def test_a_chain_comes_back(filled, target, vault):
     export(filled, vault)
     for step in (insert, update, delete):
