@@ -39,7 +39,8 @@ SETTINGS = {
     "log_lock_waits": "on",
     "log_min_duration_statement": "5s",
 }
-"""`fsync` stays on: a benchmark must not be faster than a database that keeps its promises."""
+"""`fsync` stays on: a benchmark must not be faster than a database that keeps its promises. What
+waits or is slow is in the server's log."""
 
 
 def _system_user() -> str | None:

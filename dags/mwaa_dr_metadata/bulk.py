@@ -63,7 +63,8 @@ def write(work: Work) -> None:
     Raises:
         TargetRefusedError: the target has runs of its own, or its tables belong to another role.
     """
-    tables = _rebuilt(work.plan)
+    # Rows that come in are led to the parents of history by their indexes.
+    tables = [quote(name) for name in _heavy(work.plan) if name not in work.plan.parents]
     steps = work.steps()
     untouched = work.untouched_ledgers()
     with transaction(work.engine) as session:
@@ -83,19 +84,17 @@ def write(work: Work) -> None:
             work.results.tables += writer.write(session, step.label, step.items)
         session.execute("DISCARD TEMP")
         _put_back(session, structure)
-        session.execute(f"ANALYZE {', '.join(tables)}")
+        analyze(session, work.plan)
         work.resume(session=session)
 
 
-def _rebuilt(plan: Plan) -> list[str]:
-    """Tables whose indexes are built last: large ones, without those that rows of others are led
-    to while they come in. A part's runs are looked up among themselves, not in `dag_run`."""
-    looked_up = {ref.parent for table in plan.tables.values() for ref in table.rule.refs}
-    return [
-        quote(table.name)
-        for table in plan.tables.values()
-        if table.rule.merge in HEAVY and (table.name == "dag_run" or table.name not in looked_up)
-    ]
+def analyze(session: Session, plan: Plan) -> None:
+    """Whatever comes next looks rows of history up, which goes wrong without statistics."""
+    session.execute(f"ANALYZE {listed(_heavy(plan))}")
+
+
+def _heavy(plan: Plan) -> list[str]:
+    return [name for name, table in plan.tables.items() if table.rule.merge in HEAVY]
 
 
 def _refuse_used(work: Work, session: Session, tables: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - identifiers come from the catalogue and the rules and are quoted
 
-from mwaa_dr_metadata.merge import as_text, digest, near, rows_of_mine, same_key, shared, updated
+from mwaa_dr_metadata.merge import as_text, digest, near, rows_of_mine, same_key, updated
 from mwaa_dr_metadata.model import TableCheck
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import RESUME, guards
@@ -42,7 +42,7 @@ def check(session: Session, staged: Staged, part: str) -> TableCheck:
         return TableCheck(staged.table.name, part, expected, present, expected == present)
     # Serial ids are the target's own.
     serial = "id" if rule.keep_id else ""
-    columns = [name for name in shared(staged, staged.targets) if name != serial]
+    columns = [name for name in staged.targets if name != serial]
     if rule.merge is Merge.KEYED and not part.startswith(RESUME):
         columns = list(rule.key)  # history only adds
     elif rule.merge in (Merge.UPSERT, Merge.MIRROR, Merge.KEYED):
@@ -72,9 +72,9 @@ def check(session: Session, staged: Staged, part: str) -> TableCheck:
 def _ledger_counts(session: Session, staged: Staged) -> tuple[int, int]:
     return session.row(
         f"""
-        WITH f AS (SELECT {digest(staged, "f", staged.targets)} AS d, count(*) AS c
+        WITH f AS (SELECT {digest(staged, "f")} AS d, count(*) AS c
                    FROM ({staged.final()}) f GROUP BY 1),
-        t AS (SELECT {digest(staged, "t", staged.targets)} AS d, count(*) AS c
+        t AS (SELECT {digest(staged, "t")} AS d, count(*) AS c
               FROM {quote(staged.table.name)} t
               WHERE {near(session, staged)} GROUP BY 1)
         SELECT coalesce(sum(f.c), 0)::bigint, coalesce(sum(least(f.c, coalesce(t.c, 0))), 0)::bigint

@@ -5,7 +5,7 @@
 from contract.manifest import Manifest, ObjectSet
 from mwaa_dr_metadata import notes
 from mwaa_dr_metadata.backups import Backup, chain_since, open_chain
-from mwaa_dr_metadata.bulk import HEAVY
+from mwaa_dr_metadata.bulk import analyze
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.deletions import Deletions, read_deletions, refuse_suspects
 from mwaa_dr_metadata.merge import Mode, delete_surplus
@@ -69,9 +69,7 @@ def rewrite(work: Work) -> None:
 
     work.resume(follow=True, also=others)
     with transaction(work.engine) as session:
-        # The next increments look their rows up, which goes wrong without statistics.
-        heavy = [quote(name) for name, one in work.plan.tables.items() if one.rule.merge in HEAVY]
-        session.execute(f"ANALYZE {', '.join(heavy)}")
+        analyze(session, work.plan)
 
 
 def _empty_ledgers(work: Work, session: Session) -> None:

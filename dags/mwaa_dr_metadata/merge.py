@@ -133,15 +133,6 @@ def updated(staged: Staged) -> list[str]:
     return [name for name in staged.targets if name not in key] if update is None else list(update)
 
 
-def shared(staged: Staged, columns: list[str]) -> list[str]:
-    """Of columns, those that say the same in every environment; a row keeps its own in the others.
-
-    Those are ids of processes, which no backup carries, and of versions, which parsing makes.
-    """
-    rule = staged.table.rule
-    return [name for name in columns if name not in (*rule.nulls, *rule.versions)]
-
-
 def _keyed(session: Session, staged: Staged, mode: Mode) -> int:
     rule, table = staged.table.rule, quote(staged.table.name)
     session.execute(f"DROP TABLE IF EXISTS {KEYED}")
@@ -197,10 +188,10 @@ def _insert_missing(session: Session, staged: Staged, present: str) -> int:
     """
     return session.execute(
         f"""
-        WITH f AS (SELECT f.*, {digest(staged, "f", staged.targets)} AS d
+        WITH f AS (SELECT f.*, {digest(staged, "f")} AS d
                    FROM ({staged.final(f"s.{ORDER}")}) f),
         n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
-        t AS (SELECT {digest(staged, "t", staged.targets)} AS d, count(*) AS c
+        t AS (SELECT {digest(staged, "t")} AS d, count(*) AS c
               FROM {present} GROUP BY 1)
         INSERT INTO {quote(staged.table.name)} ({listed(staged.targets)})
         SELECT {listed(staged.targets, lambda name: f"n.{quote(name)}")}
@@ -213,9 +204,9 @@ def delete_surplus(session: Session, staged: Staged, present: str) -> int:
     """Delete what is present more often than it is staged; see `_insert_missing`."""
     return session.execute(
         f"""
-        WITH t AS (SELECT t.ctid AS at, {digest(staged, "t", staged.targets)} AS d FROM {present}),
+        WITH t AS (SELECT t.ctid AS at, {digest(staged, "t")} AS d FROM {present}),
         n AS (SELECT at, d, row_number() OVER (PARTITION BY d) AS nth FROM t),
-        f AS (SELECT {digest(staged, "f", staged.targets)} AS d, count(*) AS c
+        f AS (SELECT {digest(staged, "f")} AS d, count(*) AS c
               FROM ({staged.final()}) f GROUP BY 1)
         DELETE FROM {quote(staged.table.name)} WHERE ctid = ANY (ARRAY(
             SELECT n.at FROM n LEFT JOIN f ON f.d = n.d WHERE n.nth > coalesce(f.c, 0)))
@@ -267,25 +258,23 @@ def _update_runs(session: Session, staged: Staged) -> None:
         session.execute(f"DELETE FROM {name} t USING ({final}) f WHERE {again}")
     columns = updated(staged)
     values = ", ".join(f"{quote(column)} = f.{quote(column)}" for column in columns)
-    told = shared(staged, columns)
     session.execute(
         f"UPDATE {name} t SET {values} FROM ({final}) f WHERE {same_key(staged)} "
-        f"AND {as_text(staged, 't', told)} <> {as_text(staged, 'f', told)}"
+        f"AND {as_text(staged, 't', columns)} <> {as_text(staged, 'f', columns)}"
     )
 
 
 def _of_run(session: Session, staged: Staged, mode: Mode) -> int:
     if all_mine_are_new(session):
         return session.execute(_insert(staged, staged.final(f"s.{ORDER}")))
-    told = shared(staged, staged.targets)
     # Both in one pass, because hashing takes longer than all else. What is to be inserted depends
     # on what was deleted, so a key is free before it is used again.
     session.execute(
         f"""
-        WITH f AS (SELECT f.*, {digest(staged, "f", told)} AS d
+        WITH f AS (SELECT f.*, {digest(staged, "f")} AS d
                    FROM ({staged.final(f"s.{ORDER}")}) f),
         n AS (SELECT f.*, row_number() OVER (PARTITION BY d ORDER BY {ORDER}) AS nth FROM f),
-        x AS (SELECT t.ctid AS at, {digest(staged, "t", told)} AS d
+        x AS (SELECT t.ctid AS at, {digest(staged, "t")} AS d
               FROM {rows_of_mine(staged)}),
         t AS (SELECT x.*, row_number() OVER (PARTITION BY d) AS nth FROM x),
         gone AS (DELETE FROM {quote(staged.table.name)} WHERE ctid = ANY (ARRAY(
@@ -351,16 +340,22 @@ def same_key(staged: Staged) -> str:
 
 
 def as_text(staged: Staged, alias: str, columns: list[str]) -> str:
-    """A row as text: NULL and '' differ in it; binary values enter by their hash."""
+    """A row as text, as far as it means the same in every environment.
+
+    Ids of processes, which no backup carries, and of versions, which parsing makes, do not enter.
+    NULL and '' differ in it; binary values enter by their hash.
+    """
+    rule = staged.table.rule
     values = [
         f"md5({alias}.{quote(name)})"
         if staged.table.table.columns[name].type == "bytea"
         else f"{alias}.{quote(name)}"
         for name in columns
+        if name not in (*rule.nulls, *rule.versions)
     ]
     return f"ROW({', '.join(values)})::text"
 
 
-def digest(staged: Staged, alias: str, columns: list[str]) -> str:
-    """SQL for a hash of the row `alias`."""
-    return f"md5({as_text(staged, alias, columns)})"
+def digest(staged: Staged, alias: str) -> str:
+    """SQL for a hash of all that a merge writes of the row `alias`."""
+    return f"md5({as_text(staged, alias, staged.targets)})"

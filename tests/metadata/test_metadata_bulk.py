@@ -72,6 +72,13 @@ def test_what_rows_are_led_to_by_an_index_keeps_it(filled, target, vault):
     assert (events, tasks) == (True, False), "the same index as before"
 
 
+def test_all_of_history_has_statistics(filled, target, vault):
+    key, _ = vault.export(filled)
+    bulk(target, vault, key)
+    known = {name for (name,) in target.sql("SELECT DISTINCT tablename FROM pg_stats")}
+    assert {"dag_run", "task_instance", "log", "dataset_event"} <= known
+
+
 def test_a_chain_comes_back(filled, target, vault):
     export(filled, vault)
     for step in (insert, update, delete):
