@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 from mwaa_world import VERSION, Mwaa, client, open_world
 
@@ -26,16 +27,20 @@ TRUST = json.dumps(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
+    """moto keeps its resources in the process, not in the server: each file begins without any,
+    and has none from a file of other tests that the same process ran before it.
+    """
     os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")
     server = ThreadedMotoServer("127.0.0.1", free_port(), verbose=False)
     server.start()
+    moto_api_backend.reset()
     yield f"http://127.0.0.1:{server._port}"
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def surroundings(endpoint: str) -> dict[str, Any]:
     """What a CreateEnvironment request needs; the request itself is the result."""
     ec2, iam = client("ec2", endpoint), client("iam", endpoint)
