@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from mwaa_dr_metadata.database import transaction
 from mwaa_dr_metadata.errors import TargetRefusedError
-from mwaa_dr_metadata.merge import Mode
+from mwaa_dr_metadata.merge import Mode, heal_sequences
 from mwaa_dr_metadata.plan import Plan
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import RUNS, SHARED, SLICES, guards
 from mwaa_dr_metadata.session import Session, listed, quote
-from mwaa_dr_metadata.work import Work
+from mwaa_dr_metadata.work import Step, Work
 
 HEAVY = (Merge.RUN, Merge.OF_RUN, Merge.LEDGER)
 """What history consists of; the other tables are small and merged by their keys."""
@@ -71,6 +71,7 @@ def write(work: Work) -> None:
         _refuse_used(work, session, tables)
         for setting in SETTINGS:
             session.execute(setting)
+        same_numbers = _may_keep_numbers(session, steps)
         structure = _take_off(session, tables)
         work.write_parents(session)
         # Runs refer to what is shared; the newest backup has the last word on that.
@@ -80,10 +81,17 @@ def write(work: Work) -> None:
             *(step for group in (RUNS, SLICES) for step in steps if step.group == group),
         ):
             session.execute("DISCARD TEMP")
-            writer = work.writer(step.backup, Mode(), step.out_of_date, untouched=untouched)
+            writer = work.writer(
+                step.backup,
+                Mode(),
+                step.out_of_date,
+                untouched=untouched,
+                same_numbers=same_numbers,
+            )
             work.results.tables += writer.write(session, step.label, step.items)
         session.execute("DISCARD TEMP")
         _put_back(session, structure)
+        heal_sequences(session, work.plan)
         analyze(session, work.plan)
         work.resume(session=session)
 
@@ -112,6 +120,14 @@ def _refuse_used(work: Work, session: Session, tables: Sequence[str]) -> None:
             f"a bulk import rebuilds keys, which only the tables' owner may do; {names} belong to "
             "another role. Import without bulk, or connect as the owner"
         )
+
+
+def _may_keep_numbers(session: Session, steps: Sequence[Step]) -> bool:
+    """Whether no id of a run is taken, not even by the recovery's own, and all of them are known:
+    those of earlier versions' backups are not, and new ones could meet those that are."""
+    runs = [item for step in steps for item in step.items if item.table == "dag_run"]
+    known = all("id" in item.columns for item in runs)
+    return known and not session.rows("SELECT FROM dag_run LIMIT 1")
 
 
 def _take_off(session: Session, tables: Sequence[str]) -> _Structure:

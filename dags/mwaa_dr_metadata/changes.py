@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BytesIO
 
 from contract.manifest import BackupObject, ObjectSet
 from mwaa_dr_metadata import state
-from mwaa_dr_metadata.ciphertext import encode
 from mwaa_dr_metadata.lineage import bounds
 from mwaa_dr_metadata.objects import ObjectWriter
-from mwaa_dr_metadata.parent import Parent
+from mwaa_dr_metadata.parent import Parent, keys_of
 from mwaa_dr_metadata.plan import Plan, PlannedTable
 from mwaa_dr_metadata.rules import Merge
 from mwaa_dr_metadata.selection import guards
@@ -69,7 +69,8 @@ def measure(snapshot: Snapshot, plan: Plan, writer: ObjectWriter, parent: Parent
     Args:
         parent: None for a backup that does not go on from one: then nothing is compared.
     """
-    runs = _runs(snapshot.lead, plan)
+    keys = _run_lines(snapshot.lead, plan)
+    runs = keys_of(keys)
     newer = newer_than(parent.manifest.snapshot) if parent else ""
     changes = Changes(keys=runs)
     lines = changes.lines
@@ -81,8 +82,7 @@ def measure(snapshot: Snapshot, plan: Plan, writer: ObjectWriter, parent: Parent
         else:
             now, drift = _compare(session, table, newer, parent.units(table), runs)
         if table.rule.merge is Merge.RUN:
-            rows = (b"%d\t%b" % (run, b"\t".join(key)) for run, key in runs.items())
-            types = RUN_COLUMNS
+            rows, types = keys.splitlines(), RUN_COLUMNS
         else:
             rows, types = (b"%d\t%d" % item for item in now.items()), COLUMNS
         written = writer.lines(f"{STATE}/{table.name}", ObjectSet.STATE, table.name, types, rows)
@@ -112,21 +112,18 @@ def measure(snapshot: Snapshot, plan: Plan, writer: ObjectWriter, parent: Parent
     if parent is not None:
         # A run that was deleted and made again has a new id and the old name.
         there = set(runs.values())
-        gone = {key for run, key in parent.runs().items() if run not in runs} - there
+        gone = {key for run, key in parent.runs.items() if run not in runs} - there
         lines += [b"\t".join((GONE, *key)) for key in sorted(gone)]
         lines += [b"\t".join((CHANGED, *runs[run])) for run in changes.runs]
     return changes
 
 
-def _runs(session: Session, plan: Plan) -> dict[int, tuple[bytes, bytes]]:
-    """Id -> natural key, as fields of COPY text, of every business run."""
+def _run_lines(session: Session, plan: Plan) -> bytes:
+    """Id and natural key of every business run, as COPY text."""
     guard = " AND ".join(guards(plan.tables["dag_run"].rule))
-    return {
-        run: (encode(dag_id), encode(run_id))
-        for run, dag_id, run_id in session.rows(
-            f"SELECT t.id, t.dag_id, t.run_id FROM dag_run t WHERE {guard}"  # noqa: S608
-        )
-    }
+    lines = BytesIO()
+    session.copy_out(f"SELECT t.id, t.dag_id, t.run_id FROM dag_run t WHERE {guard}", lines)  # noqa: S608
+    return lines.getvalue()
 
 
 def newer_than(snapshot: str) -> str:

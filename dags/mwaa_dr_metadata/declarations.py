@@ -87,6 +87,8 @@ class TableRule:
         time: of a `LEDGER`, the column that narrows the search for rows that are there already.
             Equal rows have equal times.
         keep_id: export the serial id, because other rows of the backup refer to it.
+        numbers: a run's serial id, here or where it is referred to, which is exported besides: a
+            database without any run can take it over, and rows need no translation then.
         slice: export in slices of `time`, newest first.
         follows: a standby loses the rows that the source lost.
         until: where this table exists, the one of the rule is a leftover of an upgrade.
@@ -106,6 +108,7 @@ class TableRule:
     update: tuple[str, ...] | None = None
     time: str = ""
     keep_id: bool = False
+    numbers: tuple[str, ...] = ()
     slice: bool = False
     follows: bool = False
     until: str = ""

@@ -20,19 +20,18 @@ class Parent:
 
     Args:
         states: table -> lines of its state.
+        runs: id -> natural key, as fields of COPY text, of every business run.
     """
 
     manifest: Manifest
     states: Mapping[str, bytes]
+    runs: Mapping[int, tuple[bytes, bytes]]
 
     def units(self, table: PlannedTable) -> Counts:
         if table.rule.merge is Merge.RUN:
-            return dict.fromkeys(self.runs(), 1)
-        lines = self.states.get(table.name, b"").splitlines()
-        return {int(unit): int(rows) for unit, rows in (line.split(b"\t") for line in lines)}
-
-    def runs(self) -> dict[int, tuple[bytes, bytes]]:
-        return _run_keys(self.states.get("dag_run", b""))
+            return dict.fromkeys(self.runs, 1)
+        fields = _fields(self.states.get(table.name, b""))
+        return dict(zip(map(int, fields[::2]), map(int, fields[1::2]), strict=True))
 
 
 def open_parent(backup: Backup) -> Parent:
@@ -44,9 +43,8 @@ def open_parent(backup: Backup) -> Parent:
     items = backup.objects(ObjectSet.STATE)
     with ThreadPoolExecutor(READERS) as pool:
         states = pool.map(backup.whole, items)
-    return Parent(
-        backup.manifest, {item.table: data for item, data in zip(items, states, strict=True)}
-    )
+    found = {item.table: data for item, data in zip(items, states, strict=True)}
+    return Parent(backup.manifest, found, keys_of(found.get("dag_run", b"")))
 
 
 def run_keys(backup: Backup) -> dict[int, tuple[bytes, bytes]]:
@@ -57,10 +55,18 @@ def run_keys(backup: Backup) -> dict[int, tuple[bytes, bytes]]:
     """
     for item in backup.objects(ObjectSet.STATE):
         if item.table == "dag_run":
-            return _run_keys(backup.whole(item))
+            return keys_of(backup.whole(item))
     return {}
 
 
-def _run_keys(lines: bytes) -> dict[int, tuple[bytes, bytes]]:
-    rows = (line.split(b"\t") for line in lines.splitlines())
-    return {int(run): (dag_id, run_id) for run, dag_id, run_id in rows}
+def keys_of(lines: bytes) -> dict[int, tuple[bytes, bytes]]:
+    """Id -> natural key, of lines of COPY text that hold an id, a DAG id and a run id."""
+    fields = _fields(lines)
+    keys = zip(fields[1::3], fields[2::3], strict=True)
+    return dict(zip(map(int, fields[::3]), keys, strict=True))
+
+
+def _fields(lines: bytes) -> list[bytes]:
+    """All at once: an incremental reads a line per run of each table, and a loop takes longer than
+    the database does."""
+    return lines.replace(b"\n", b"\t").split(b"\t")[:-1]

@@ -51,6 +51,7 @@ class PartWriter:
         untouched: ledgers of the target without a row from before the snapshot: nothing in them
             can be a row of the backup already.
         only: of runs that are there already, replace just these, and unfinished ones.
+        same_numbers: runs keep the ids that they had in the source.
     """
 
     backup: Backup
@@ -62,6 +63,7 @@ class PartWriter:
     out_of_date: OutOfDate = field(default_factory=OutOfDate)
     untouched: Collection[str] = ()
     only: frozenset[RunKey] | None = None
+    same_numbers: bool = False
 
     def write(self, session: Session, part: str, items: Sequence[BackupObject]) -> list[TableCheck]:
         """Stage, merge and check every table of a part.
@@ -118,7 +120,9 @@ class PartWriter:
         Args:
             runs: how many runs the part has; if all of them were inserted, so are their children.
         """
-        if table.rule.refs or table.rule.versions or item.format is not RowFormat.BINARY:
+        valid = item.columns if self.same_numbers else ()
+        translated = {ref.column for ref in table.rule.refs}.difference(valid)
+        if translated or table.rule.versions or item.format is not RowFormat.BINARY:
             return False
         if item.set is ObjectSet.RESUME:
             return False  # it has unfinished work, which is written in another form
@@ -151,6 +155,7 @@ class PartWriter:
             table,
             self.fernet,
             allow_unencrypted=self.allow_unencrypted,
+            same_numbers=self.same_numbers,
         )
         return self._pruned(session, staged)
 

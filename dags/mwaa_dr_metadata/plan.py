@@ -61,6 +61,7 @@ class PlannedTable:
         """Columns of an object of this table in order, with their types."""
         return {
             **{column.name: column.type for column in self.columns},
+            **{name: self.table.columns[name].type for name in self.rule.numbers},
             **{
                 name: IDENTITY_TYPES.get(part, "text")
                 for ref in self.rule.refs
@@ -218,6 +219,7 @@ def _planned(
             refs=refs,
             versions=present(rule.versions),
             nulls=present(rule.nulls),
+            numbers=present(rule.numbers),
             fixed={name: sql for name, sql in rule.fixed.items() if name in table.columns},
             update=rule.update if rule.update is None else present(rule.update),
         ),

@@ -24,9 +24,21 @@ RENAMED_COLUMNS = {
 
 
 def _of_run(
-    name: str, *refs: Ref, nulls: tuple[str, ...] = (), versions: tuple[str, ...] = ()
+    name: str,
+    *refs: Ref,
+    nulls: tuple[str, ...] = (),
+    versions: tuple[str, ...] = (),
+    numbers: tuple[str, ...] = (),
 ) -> TableRule:
-    return TableRule(name, Merge.OF_RUN, Where.BY_RUN, refs=refs, nulls=nulls, versions=versions)
+    return TableRule(
+        name,
+        Merge.OF_RUN,
+        Where.BY_RUN,
+        refs=refs,
+        nulls=nulls,
+        versions=versions,
+        numbers=numbers,
+    )
 
 
 def _named(name: str, *key: str, refs: tuple[Ref, ...] = ()) -> TableRule:
@@ -183,6 +195,7 @@ RULES: tuple[TableRule, ...] = (
         refs=(Ref("log_template_id", "log_template"), Ref("backfill_id", "backfill", False)),
         versions=("created_dag_version_id",),
         nulls=("creating_job_id", "scheduled_by_job_id"),
+        numbers=("id",),
     ),
     TableRule(
         "backfill_dag_run",
@@ -196,7 +209,7 @@ RULES: tuple[TableRule, ...] = (
     _of_run("hitl_detail"),
     _of_run("hitl_detail_history"),
     _of_run("task_state_store", _RUN),
-    _of_run("xcom", _RUN),
+    _of_run("xcom", _RUN, numbers=("dag_run_id",)),
     _of_run("task_map"),
     _of_run("task_reschedule"),
     _of_run("task_fail"),

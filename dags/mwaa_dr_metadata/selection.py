@@ -241,6 +241,7 @@ def query(
         f"NULL::{column.type}" if column.name in without else f"t.{quote(column.name)}"
         for column in table.columns
     ]
+    selected += [f"t.{quote(name)}" for name in rule.numbers]
     joins: list[str] = []
     for number, ref in enumerate(rule.refs):
         foreign = {p: name for p, name in table.reference(ref).items() if REF_SEPARATOR in name}

@@ -38,29 +38,56 @@ class Writer(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-class _Guarded:
-    """A file for `copy_expert`, which turns an error inside `read` into one of the database."""
+class _Ahead:
+    """A file for `copy_expert`, read by another thread.
 
-    def __init__(self, file: Reader) -> None:
-        self._file = file
-        self._error: BaseException | None = None
+    Fetching, decrypting and decompressing the next rows goes on while the database takes the last.
+    """
 
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._file.read(size)
-        except BaseException as error:
-            self._error = error
-            raise
+    def __init__(self, source: Reader) -> None:
+        self._source = source
+        self._room = threading.Semaphore(CHUNKS_AHEAD)
+        self._chunks: SimpleQueue[bytes | BaseException] = SimpleQueue()
+        self._ended = False
+        self._failed: BaseException | None = None
+
+    def read(self, _size: int = -1) -> bytes:
+        """The next chunk, of `COPY_CHUNK` bytes at most: what the driver is told to ask for."""
+        chunk = self._chunks.get()
+        self._room.release()
+        if isinstance(chunk, BaseException):
+            self._failed = chunk
+            raise chunk
+        return chunk
+
+    def _work(self) -> None:
+        data = b"more"
+        while data:
+            self._room.acquire()
+            if self._ended:
+                return
+            try:
+                data = self._source.read(COPY_CHUNK)
+            except BaseException as error:
+                self._chunks.put(error)
+                return
+            self._chunks.put(data)
 
     @contextmanager
-    def reported(self) -> Iterator[None]:
-        """Raise the file's own error instead of what the driver made of it."""
+    def working(self) -> Iterator[None]:
+        """Read ahead within; raise the source's own error instead of what the driver made of it."""
+        thread = threading.Thread(target=self._work, name="copy-in")
+        thread.start()
         try:
             yield
         except Exception as error:
-            if self._error is not None:
-                raise self._error from error
+            if self._failed is not None:
+                raise self._failed from error
             raise
+        finally:
+            self._ended = True
+            self._room.release()
+            thread.join()
 
 
 class Session:
@@ -112,10 +139,10 @@ class Session:
 
     def copy_in(self, table: str, columns: str, source: Reader, *, binary: bool = False) -> int:
         """Load rows; return how many there were."""
-        guarded = _Guarded(source)
-        with guarded.reported():
+        ahead = _Ahead(source)
+        with ahead.working():
             self._cursor.copy_expert(
-                f"COPY {table} ({columns}) FROM STDIN{_format(binary)}", guarded, COPY_CHUNK
+                f"COPY {table} ({columns}) FROM STDIN{_format(binary)}", ahead, COPY_CHUNK
             )
         return self._cursor.rowcount
 

@@ -145,11 +145,13 @@ def stage(
     fernet: MultiFernet | None,
     *,
     allow_unencrypted: bool,
+    same_numbers: bool = False,
 ) -> Staged:
     """Load one object and compare it with the manifest.
 
     Args:
         item: None for a table that had no rows, for which nothing is stored.
+        same_numbers: runs keep the ids that they had in the source.
 
     Raises:
         BackupRefusedError: the object is not what the manifest says.
@@ -157,7 +159,9 @@ def stage(
     """
     types = table.carried if item is None else dict(zip(item.columns, item.types, strict=True))
     check_columns(table, types)
-    columns = tuple(name for name in types if REF_SEPARATOR not in name)
+    looked_up = {ref.column for ref in table.rule.refs}
+    dropped = looked_up if same_numbers else {*looked_up, *table.rule.numbers}
+    columns = tuple(name for name in types if REF_SEPARATOR not in name and name not in dropped)
     staged = Staged(table, columns, 0, backup.manifest.snapshot_at)
     definition = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
     # The source's types: the rows are converted where they are merged.

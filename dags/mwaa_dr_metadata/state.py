@@ -53,11 +53,12 @@ def drift(parent: Mapping[int, int], now: Mapping[int, int], new: Mapping[int, i
     Args:
         new: unit -> rows of it that were written since.
     """
-    shrunk = {
-        unit for unit, rows in parent.items() if unit in now and now[unit] - new.get(unit, 0) < rows
-    }
-    gone = parent.keys() - now.keys()
-    lost = sum(max(0, rows - now[unit]) for unit, rows in parent.items() if unit in now)
+    # Most are as they were, and that is found without a loop over them.
+    unequal = {unit for unit, _ in parent.items() ^ now.items()} | new.keys()
+    was = {unit: parent[unit] for unit in unequal & parent.keys()}
+    gone = was.keys() - now.keys()
+    shrunk = {unit for unit in was.keys() - gone if now[unit] - new.get(unit, 0) < was[unit]}
+    lost = sum(max(0, was[unit] - now[unit]) for unit in was.keys() - gone)
     return Drift(
         touched=frozenset(new.keys() | shrunk | gone | (now.keys() - parent.keys())),
         shrunk=frozenset(shrunk),

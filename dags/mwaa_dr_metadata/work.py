@@ -75,6 +75,7 @@ class Work:
         *,
         untouched: Iterable[str] = (),
         only: frozenset[RunKey] | None = None,
+        same_numbers: bool = False,
     ) -> PartWriter:
         return PartWriter(
             backup=backup,
@@ -86,6 +87,7 @@ class Work:
             out_of_date=stale or OutOfDate(),
             untouched=frozenset(untouched),
             only=only,
+            same_numbers=same_numbers,
         )
 
     def resume(
