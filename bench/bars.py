@@ -148,7 +148,7 @@ BARS: tuple[Bar, ...] = (
         "incremental after 600 updates, 200 inserts, 200 deletes / the peer's full export",
         1 / 50,
         at_least=False,
-        inputs=(_at("incremental_export/ours"), _at("export/peer")),
+        inputs=(_at("incremental_export/ours"), _at("incremental_export/peer")),
         value=_ratio,
     ),
     Bar(

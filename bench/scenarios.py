@@ -155,9 +155,8 @@ def _when_equal(stage: Stage, target: str, wanted: dict[str, tuple[object, ...]]
 def incremental(stage: Stage) -> None:
     """After each round of changes an incremental, applied to a standby that follows."""
     name = f"incremental_export/ours/{FULL}"
-    if not stage.measured(f"export/peer/{FULL}"):
-        done = stage.peer("export", stage.peer_source(), stage.server.source_key)
-        stage.record(f"export/peer/{FULL}", done.seconds)
+    done = stage.peer("export", stage.peer_source(), stage.server.source_key)
+    stage.record(f"incremental_export/peer/{FULL}", done.seconds)
     stage.attempt(name, functools.partial(_follow, stage, name))
     if name in stage.missing:
         stage.missing[f"incremental_apply/ours/{FULL}"] = stage.missing[name]

@@ -60,10 +60,6 @@ class Stage:
         self.raw[name].append(round(value, 3))
         self.tell(f"{name}: {value:.2f}")
 
-    def measured(self, name: str) -> bool:
-        """Whether this run measured it: sides of a ratio must not come from different runs."""
-        return name in self._fresh
-
     def attempt(self, name: str, action: Callable[[], None]) -> None:
         """Do `action`, which measures `name`; what goes wrong becomes the reason for no figure."""
         try:

@@ -33,6 +33,15 @@ def test_figures_and_bars_are_the_agreed_ones():
     assert {bar.name: (bar.limit, bar.at_least) for bar in BARS} == NAMES
 
 
+def test_what_one_group_measures_is_never_half_of_another_groups_figure():
+    """A group that is measured again alone would change one side of the ratio."""
+    groups: dict[str, set[str]] = {}
+    for bar in BARS:
+        for name in bar.inputs:
+            groups.setdefault(name, set()).add(bar.group)
+    assert {name for name, found in groups.items() if len(found) > 1} == set()
+
+
 def test_results_hold_plain_numbers_under_the_figures_names():
     figures = bars.as_results(raw(), {}, {})["metadata"]
     assert list(figures) == list(NAMES)
