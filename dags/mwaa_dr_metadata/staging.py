@@ -170,13 +170,13 @@ def stage(
     session.execute(
         f"CREATE TEMP TABLE {staged.name} ({definition}, {ORDER} bigserial) ON COMMIT DROP"
     )
+    if item is None:
+        return staged
     large = [name for name, kind in types.items() if kind in LARGE]
     if large:
         # Most rows are only compared, and compressing takes longer than all else.
         plain = listed(large, lambda name: f"ALTER {quote(name)} SET STORAGE EXTERNAL")
         session.execute(f"ALTER TABLE {staged.name} {plain}")
-    if item is None:
-        return staged
     reader = backup.rows(item)
     source: Reader = reader
     fields = fields_of(table.rule.sealed, item.columns)
@@ -187,7 +187,11 @@ def stage(
     conditions = " AND ".join(guards(table.rule))
     if conditions:
         loaded -= session.execute(f"DELETE FROM {staged.name} t WHERE NOT ({conditions})")
-    joined = [name for name in types if name in _joined(table) or REF_SEPARATOR in name]
+    joined = [
+        name
+        for name in types
+        if REF_SEPARATOR in name or (name in columns and name in _joined(table))
+    ]
     # Of all columns it would cost more than some merges do.
     if joined:
         session.execute(f"ANALYZE {staged.name} ({listed(joined)})")

@@ -57,8 +57,9 @@ def drift(parent: Mapping[int, int], now: Mapping[int, int], new: Mapping[int, i
     unequal = {unit for unit, _ in parent.items() ^ now.items()} | new.keys()
     was = {unit: parent[unit] for unit in unequal & parent.keys()}
     gone = was.keys() - now.keys()
-    shrunk = {unit for unit in was.keys() - gone if now[unit] - new.get(unit, 0) < was[unit]}
-    lost = sum(max(0, was[unit] - now[unit]) for unit in was.keys() - gone)
+    left = was.keys() & now.keys()
+    shrunk = {unit for unit in left if now[unit] - new.get(unit, 0) < was[unit]}
+    lost = sum(max(0, was[unit] - now[unit]) for unit in left)
     return Drift(
         touched=frozenset(new.keys() | shrunk | gone | (now.keys() - parent.keys())),
         shrunk=frozenset(shrunk),
